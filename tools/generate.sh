@@ -1,0 +1,77 @@
+#!/bin/sh
+# Regenerates third_party/proto and the Go code under proto/ with pinned tools.
+#
+#   tools/generate.sh          regenerate in place
+#   tools/generate.sh check    lint, regenerate in a scratch copy, and fail if the committed files differ
+#
+# The tools are built once into build/tools, keyed by the files that pin them; a second run needs no network.
+set -eu
+
+root=$(cd "$(dirname "$0")/.." && pwd)
+cache=$root/build/tools
+mode=${1:-write}
+case $mode in
+write | check) ;;
+*)
+	echo "usage: tools/generate.sh [check]" >&2
+	exit 2
+	;;
+esac
+
+# stale NAME FILE...: true when the tool NAME was not built from these very files. The stamp is written after the build, so an interrupted build is redone.
+stale() {
+	name=$1
+	shift
+	cat "$@" | cksum >"$cache/$name.want"
+	! cmp -s "$cache/$name.want" "$cache/$name.stamp"
+}
+
+mkdir -p "$cache/bin"
+
+build() {
+	name=$1 package=$2
+	dir=$root/tools/$name
+	if stale "$name" "$dir"/go.mod "$dir"/go.sum $(find "$dir" -name '*.go'); then
+		(cd "$dir" && go build -o "$cache/bin/$name" "$package")
+		mv "$cache/$name.want" "$cache/$name.stamp"
+	fi
+}
+
+build protoc-gen-go google.golang.org/protobuf/cmd/protoc-gen-go
+build protoc-gen-go-grpc google.golang.org/grpc/cmd/protoc-gen-go-grpc
+build thirdparty .
+
+if stale buf "$root/tools/buf/package.json" "$root/tools/buf/package-lock.json"; then
+	mkdir -p "$cache/buf"
+	cp "$root/tools/buf/package.json" "$root/tools/buf/package-lock.json" "$cache/buf/"
+	# Not "npm ci": the lock holds the digests of the Linux binaries only, and ci would refuse it everywhere for the ones it lacks.
+	(cd "$cache/buf" && npm install --ignore-scripts --no-audit --no-fund --loglevel=error)
+	mv "$cache/buf.want" "$cache/buf.stamp"
+fi
+PATH=$cache/bin:$cache/buf/node_modules/.bin:$PATH
+export PATH
+
+# generate DIR: everything that is generated, inside DIR.
+generate() (
+	cd "$1"
+	rm -rf third_party/proto
+	thirdparty third_party/proto
+	find proto -name '*.pb.go' -exec rm {} +
+	buf generate
+)
+
+if [ "$mode" = write ]; then
+	generate "$root"
+	exit
+fi
+
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+cp "$root/buf.yaml" "$root/buf.gen.yaml" "$scratch/"
+cp -R "$root/proto" "$scratch/proto"
+generate "$scratch"
+(cd "$scratch" && buf lint && buf format --diff --exit-code proto)
+if ! diff -r "$root/proto" "$scratch/proto" || ! diff -r "$root/third_party/proto" "$scratch/third_party/proto"; then
+	echo "generated files are out of date: run tools/generate.sh and commit the result" >&2
+	exit 1
+fi
