@@ -136,11 +136,13 @@ func (x *AddAgreementRequest) GetApprover() string {
 }
 
 type SetBudgetRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Population    string                 `protobuf:"bytes,1,opt,name=population,proto3" json:"population,omitempty"`
-	Pu            int64                  `protobuf:"varint,2,opt,name=pu,proto3" json:"pu,omitempty"`
-	Approver      string                 `protobuf:"bytes,3,opt,name=approver,proto3" json:"approver,omitempty"`
-	Order         string                 `protobuf:"bytes,4,opt,name=order,proto3" json:"order,omitempty"`
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	Population string                 `protobuf:"bytes,1,opt,name=population,proto3" json:"population,omitempty"`
+	Pu         int64                  `protobuf:"varint,2,opt,name=pu,proto3" json:"pu,omitempty"`
+	Approver   string                 `protobuf:"bytes,3,opt,name=approver,proto3" json:"approver,omitempty"`
+	Order      string                 `protobuf:"bytes,4,opt,name=order,proto3" json:"order,omitempty"`
+	// Delta of the cap, in 1e-18, for questions with private group keys. 0: none are answered.
+	DeltaE18      int64 `protobuf:"varint,5,opt,name=delta_e18,json=deltaE18,proto3" json:"delta_e18,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -201,6 +203,13 @@ func (x *SetBudgetRequest) GetOrder() string {
 		return x.Order
 	}
 	return ""
+}
+
+func (x *SetBudgetRequest) GetDeltaE18() int64 {
+	if x != nil {
+		return x.DeltaE18
+	}
+	return 0
 }
 
 type ActivatePolicyRequest struct {
@@ -484,14 +493,15 @@ const file_jali_v1_admin_proto_rawDesc = "" +
 	"\bapprover\x18\x03 \x01(\tR\bapprover\"E\n" +
 	"\x13AddAgreementRequest\x12\x12\n" +
 	"\x04yaml\x18\x01 \x01(\fR\x04yaml\x12\x1a\n" +
-	"\bapprover\x18\x02 \x01(\tR\bapprover\"\x88\x01\n" +
+	"\bapprover\x18\x02 \x01(\tR\bapprover\"\xae\x01\n" +
 	"\x10SetBudgetRequest\x12)\n" +
 	"\n" +
 	"population\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\n" +
 	"population\x12\x17\n" +
 	"\x02pu\x18\x02 \x01(\x03B\a\xbaH\x04\"\x02 \x00R\x02pu\x12\x1a\n" +
 	"\bapprover\x18\x03 \x01(\tR\bapprover\x12\x14\n" +
-	"\x05order\x18\x04 \x01(\tR\x05order\"K\n" +
+	"\x05order\x18\x04 \x01(\tR\x05order\x12$\n" +
+	"\tdelta_e18\x18\x05 \x01(\x03B\a\xbaH\x04\"\x02(\x00R\bdeltaE18\"K\n" +
 	"\x15ActivatePolicyRequest\x12\x16\n" +
 	"\x06bundle\x18\x01 \x01(\fR\x06bundle\x12\x1a\n" +
 	"\bapprover\x18\x02 \x01(\tR\bapprover\"5\n" +
