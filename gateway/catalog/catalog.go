@@ -47,6 +47,9 @@ type Dataset struct {
 	Digest      [32]byte
 	Tables      []*Table // in file order
 	Joins       []Join
+	// ThresholdDelta is what each query with private group keys pays in delta, in units of 1e-18 (threshold_delta: "1e-8" in
+	// the file). 0: not declared; it is required when any column has private keys.
+	ThresholdDelta int64
 	// Slots is the response ladder. Nil means DefaultSlots; empty means switched off by the catalogue.
 	Slots []time.Duration
 }
@@ -112,6 +115,8 @@ type Band struct {
 	Column string
 	Kind   BandKind
 	Labels []Value // the domain, in order
+	// Names explains labels for people; keys are Value.String(). Prefix bands only.
+	Names map[string]string
 	// Cuts for BandCuts: label i holds Cuts[i] <= x < Cuts[i+1]; len(Cuts) == len(Labels)+1. Dates in days.
 	Cuts []int64
 	// Prefix for BandPrefix: the first Prefix bytes of a text value; Labels are the declared prefixes.
