@@ -1,3 +1,14 @@
+// Package budget turns the accuracy a researcher asks for into a price in rho-zCDP, and keeps the quotes that bind it.
+//
+// Guaranteed:
+//
+//   - Prices are computed in big integers from public facts only (plan, accuracy asked, catalogue bounds), never from data, and
+//     rounded up: the charge is at least the privacy loss S2/(2 sigma^2) of the noise that will be drawn (Canonne, Kamath, Steinke
+//     2020). What does not fit int64 is ErrPrecision, so no sum ever wraps.
+//   - The noise so priced covers the half-width asked for with probability at least 0.95.
+//   - Quotes have unguessable ids, serve their owner only, expire, and use bounded memory.
+//
+// Not guaranteed: that budget is left when a quote is used. The ledgers decide that, in the transaction that charges them.
 package budget
 
 import (
