@@ -1,6 +1,17 @@
 package policy
 
-import "time"
+import (
+	"bytes"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+)
+
+// ErrInput says that an input does not have the form of input.schema.json. The error names the field, never a value.
+var ErrInput = errors.New("policy input is malformed")
 
 // Input is everything a decision may depend on, and all it depends on: recorded with the intent, it can be decided again.
 // It holds resolved catalogue names, never SQL text, literals or data. Field names are the contract with the Rego bundle.
@@ -15,6 +26,7 @@ type Input struct {
 	Rate      InputRate      `json:"rate"`
 }
 
+// InputPrincipal is who asks.
 type InputPrincipal struct {
 	Name string `json:"name"`
 	Org  string `json:"org"`
@@ -35,7 +47,7 @@ type InputAgreement struct {
 	Mode       string         `json:"mode"`
 	ValidFrom  int64          `json:"valid_from"`
 	ValidUntil int64          `json:"valid_until"`
-	MinError   float64        `json:"min_error"`   // accuracy floor: smallest half-width for counts
+	MinError   float64        `json:"min_error"`    // accuracy floor: smallest half-width for counts
 	MaxPricePU int64          `json:"max_price_pu"` // of one query
 	PerHour    int64          `json:"per_hour"`
 	Hours      []int64        `json:"hours"` // [from, to) UTC hours; [0, 24] always
@@ -50,11 +62,14 @@ type InputAllowed struct {
 
 // InputQuery is the plan as policy sees it.
 type InputQuery struct {
-	Kind       string        `json:"kind"` // aggregate | encrypted
-	Dataset    string        `json:"dataset"`
-	Population string        `json:"population"`
-	Class      string        `json:"class"`
-	Mode       string        `json:"mode"`
+	Kind       string `json:"kind"` // aggregate | encrypted
+	Dataset    string `json:"dataset"`
+	Population string `json:"population"`
+	Class      string `json:"class"`
+	Mode       string `json:"mode"`
+	// Tables are all tables the query reads, also in subqueries and also those of which it names no column: a bare
+	// COUNT(*) touches no column but tells the size of a table. Never empty.
+	Tables     []string      `json:"tables"`
 	Columns    []InputColumn `json:"columns"`
 	Aggregates []string      `json:"aggregates"` // count | count_distinct | sum | avg | var | stddev
 	Cells      int64         `json:"cells"`      // 0: private keys
@@ -62,11 +77,13 @@ type InputQuery struct {
 	Error      float64       `json:"error"` // smallest half-width asked for a count, output units
 }
 
+// InputColumn is one column the query touches.
 type InputColumn struct {
 	Name        string `json:"name"` // table.column
 	Sensitivity string `json:"sensitivity"`
 }
 
+// InputPrice is the price of the query.
 type InputPrice struct {
 	PU       int64  `json:"pu"`
 	NanoRho  string `json:"nano_rho"` // decimal integer: JSON numbers end at 2^53
@@ -79,39 +96,64 @@ type InputBudget struct {
 	PopulationPU int64 `json:"population_pu"`
 }
 
+// InputRate is how much the principal has asked.
 type InputRate struct {
 	LastHour int64 `json:"last_hour"` // this principal's queries under this agreement in the last hour
 }
 
-// Grant is permission to run one query. Only Decide makes one with power: the zero Grant has none.
-type Grant struct {
-	input  []byte // canonical JSON of the Input it was made for
-	bundle [32]byte
-	until  time.Time
-	obl    Obligations
+//go:embed input.schema.json
+var inputSchemaJSON []byte
+
+// inputSchema is the contract of the input, also used to type-check bundles.
+var inputSchema = mustParseSchema(inputSchemaJSON)
+
+// maxInput bounds a recorded input: the schema's widest real agreement stays far below it.
+const maxInput = 4 << 20
+
+// canonical is the JSON that is decided on and recorded: Go's field order, empty lists as [], no HTML escapes.
+func (in Input) canonical() ([]byte, error) {
+	in.Agreement.Parties = list(in.Agreement.Parties)
+	in.Agreement.Users = list(in.Agreement.Users)
+	in.Agreement.Purposes = list(in.Agreement.Purposes)
+	in.Agreement.Kinds = list(in.Agreement.Kinds)
+	in.Agreement.Hours = list(in.Agreement.Hours)
+	in.Query.Tables = list(in.Query.Tables)
+	in.Query.Columns = list(in.Query.Columns)
+	in.Query.Aggregates = list(in.Query.Aggregates)
+	datasets := make([]InputAllowed, len(in.Agreement.Datasets))
+	for i, d := range in.Agreement.Datasets {
+		datasets[i] = InputAllowed{ID: d.ID, Columns: list(d.Columns), Sensitivity: list(d.Sensitivity)}
+	}
+	in.Agreement.Datasets = datasets
+
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(in); err != nil {
+		// Only a float that is no number fails to encode; the text of the error would quote it.
+		return nil, fmt.Errorf("%w: a number is infinite or undefined", ErrInput)
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
 
-// Obligations are what an allow carries.
-type Obligations struct {
-	MinCohort int64 // rows with a noisy count below it are hidden; private keys below it are never kept
-	MaxCells  int64
+func list[T any](s []T) []T {
+	if s == nil {
+		return []T{}
+	}
+	return s
 }
 
-// Valid reports whether the grant has power at the time.
-func (g Grant) Valid(now time.Time) bool { return g.input != nil && now.Before(g.until) }
-
-// Input is the canonical JSON the decision was made on; its digest goes on record.
-func (g Grant) Input() []byte { return g.input }
-
-// Bundle is the SHA-256 of the bundle that decided.
-func (g Grant) Bundle() [32]byte { return g.bundle }
-
-// Obligations are the conditions of the grant.
-func (g Grant) Obligations() Obligations { return g.obl }
-
-// Reason is one failed check of a refusal: a stable code, a sentence, and what the researcher can do.
-type Reason struct {
-	Code string `json:"code"`
-	Text string `json:"text"`
-	Hint string `json:"hint"`
+// parseInput turns recorded JSON into a checked value for the evaluator.
+func parseInput(raw []byte) (ast.Value, error) {
+	if len(raw) > maxInput {
+		return nil, fmt.Errorf("%w: it is longer than %d bytes", ErrInput, maxInput)
+	}
+	v, err := ast.ValueFromReader(bytes.NewReader(raw))
+	if err != nil {
+		return nil, fmt.Errorf("%w: it is not JSON", ErrInput)
+	}
+	if err := inputSchema.check(v, "input"); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrInput, err)
+	}
+	return v, nil
 }

@@ -1,0 +1,174 @@
+# METADATA
+# title: Jali's default policy
+# description: |
+#   A query is allowed only if the set of checks that passed equals the set of checks required. There is no deny rule:
+#   a field that is missing, misspelt or of the wrong type makes its check undefined, and an undefined check has not passed.
+package jali.authz
+
+default allow := false
+
+allow if passed == required
+
+required := {
+	"accuracy",
+	"aggregates",
+	"cells",
+	"columns",
+	"dataset",
+	"hours",
+	"input",
+	"kind",
+	"mode",
+	"party",
+	"price",
+	"purpose_agreed",
+	"purpose_known",
+	"rate",
+	"role",
+	"sensitivity",
+	"state",
+	"tables",
+	"user",
+	"validity",
+}
+
+# Who asks.
+
+passed contains "role" if input.principal.role in data.jali.roles
+
+passed contains "party" if input.principal.org in input.agreement.parties
+
+passed contains "user" if count(input.agreement.users) == 0
+
+passed contains "user" if input.principal.name in input.agreement.users
+
+# Under what.
+
+passed contains "state" if input.agreement.state == "active"
+
+passed contains "validity" if {
+	input.now >= input.agreement.valid_from
+	input.now < input.agreement.valid_until
+}
+
+passed contains "purpose_known" if data.jali.purposes[input.purpose]
+
+passed contains "purpose_agreed" if input.purpose in input.agreement.purposes
+
+# What is asked.
+
+passed contains "dataset" if opened
+
+passed contains "tables" if {
+	count(input.query.tables) > 0
+	every table in input.query.tables {
+		some column in opened.columns
+		startswith(column, concat("", [table, "."]))
+	}
+}
+
+passed contains "columns" if {
+	every column in input.query.columns {
+		column_opened(column.name)
+	}
+}
+
+passed contains "sensitivity" if {
+	every column in input.query.columns {
+		column.sensitivity in opened.sensitivity
+	}
+}
+
+passed contains "kind" if {
+	input.query.kind in data.jali.kinds
+	input.query.kind in input.agreement.kinds
+}
+
+passed contains "mode" if {
+	input.query.mode in data.jali.modes
+	input.query.mode == input.agreement.mode
+}
+
+passed contains "aggregates" if {
+	count(input.query.aggregates) > 0
+	every aggregate in input.query.aggregates {
+		aggregate in data.jali.aggregates
+	}
+}
+
+passed contains "cells" if {
+	input.query.private == false
+	input.query.cells >= 1
+	input.query.cells <= data.jali.limits.max_cells
+}
+
+# Private keys are not enumerated before the query runs: their threshold limits what is released.
+passed contains "cells" if {
+	input.query.private == true
+	input.query.cells == 0
+}
+
+# How exactly and how often.
+
+passed contains "accuracy" if {
+	input.agreement.min_error > 0
+	input.query.error >= input.agreement.min_error
+}
+
+passed contains "price" if {
+	input.price.pu >= 1
+	input.price.pu <= input.agreement.max_price_pu
+}
+
+passed contains "rate" if {
+	input.rate.last_hour >= 0
+	input.rate.last_hour < input.agreement.per_hour
+}
+
+passed contains "hours" if {
+	hour := floor((input.now % 86400) / 3600)
+	hour >= input.agreement.hours[0]
+	hour < input.agreement.hours[1]
+}
+
+# Fields that no other check reads still have to be there: they are recorded with the decision.
+passed contains "input" if {
+	is_string(input.principal.name)
+	is_string(input.principal.key)
+	is_string(input.agreement.id)
+	input.agreement.version >= 1
+	is_string(input.query.population)
+	is_string(input.query.class)
+	is_string(input.price.nano_rho)
+	is_string(input.price.delta_e18)
+	input.budget.agreement_pu >= 0
+	input.budget.population_pu >= 0
+}
+
+# The one entry of the agreement that opens the dataset. Two entries conflict and leave it undefined.
+opened := entries[0] if {
+	entries := [entry | some entry in input.agreement.datasets; entry.id == input.query.dataset]
+	count(entries) == 1
+}
+
+column_opened(name) if name in opened.columns
+
+column_opened(name) if {
+	parts := split(name, ".")
+	count(parts) == 2
+	concat("", [parts[0], ".*"]) in opened.columns
+}
+
+# What an allow carries. The strictest cohort of default, purpose, dataset class and column sensitivities wins.
+obligations := {
+	"min_cohort": max(cohorts),
+	"max_cells": data.jali.limits.max_cells,
+}
+
+cohorts contains data.jali.limits.min_cohort
+
+cohorts contains data.jali.purposes[input.purpose].min_cohort
+
+cohorts contains data.jali.classes[input.query.class].min_cohort
+
+cohorts contains data.jali.classes[column.sensitivity].min_cohort if some column in input.query.columns
