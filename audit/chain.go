@@ -1,0 +1,182 @@
+package audit
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/transparency-dev/merkle/compact"
+)
+
+// Errors of a chain. They come wrapped in an EntryError that names the entry and the field.
+var (
+	ErrSeq    = errors.New("not the next sequence number")
+	ErrPrev   = errors.New("not the hash of the entry before: one of the two was changed")
+	ErrTime   = errors.New("earlier than the entry before")
+	ErrOrigin = errors.New("entry of another log")
+	ErrPlace  = errors.New("kind not allowed here")
+	ErrRef    = errors.New("refers to no entry that this may belong to")
+	ErrActive = errors.New("not what was active at this point of the log")
+)
+
+// Chain checks a log header by header. It needs one leaf hash and one scan per entry, and memory for ledgers, open intents
+// and two bits per intent. The zero Chain is not usable; a Chain is not for concurrent use. After an error it must be
+// discarded.
+type Chain struct {
+	// Visit, if set before the first Next, sees every node of the Merkle tree as it is completed (for tiles).
+	Visit compact.VisitFn
+
+	origin string
+	vkeys  []string
+	prev0  [32]byte
+	first  uint64 // where checking began; 0 means the whole history is known
+	n      uint64
+	head   [32]byte
+	t      int64
+	closed bool
+	tree   *compact.Range
+	h      header
+
+	ledgers  map[LedgerKey]*Ledger
+	active   map[string]Active
+	open     map[uint64]struct{}
+	released map[uint64]uint64 // bitmap: word -> bits
+	counts   map[Kind]uint64
+	unknown  uint64
+}
+
+// Active is a value that an entry made active: a policy bundle, a dataset version or an agreement version.
+type Active struct {
+	Value string
+	Seq   uint64 // of the entry
+}
+
+// NewChain starts at entry 0 of a log with this origin and these verifier keys. final is the last signed checkpoint of the
+// shard before, or nil.
+func NewChain(origin string, vkeys []string, final []byte) *Chain {
+	c := resume(origin, 0, [32]byte{}, 0)
+	c.vkeys, c.prev0 = vkeys, GenesisPrev(origin, vkeys, final)
+	return c
+}
+
+// ResumeChain starts after entry n-1, whose leaf hash is head and whose time is t. What happened before is taken on trust:
+// references to it, and first uses of ledgers and active versions, are not checked, and there is no root.
+func ResumeChain(origin string, n uint64, head [32]byte, t int64) *Chain {
+	return resume(origin, n, head, t)
+}
+
+func resume(origin string, n uint64, head [32]byte, t int64) *Chain {
+	return &Chain{
+		origin: origin, first: n, n: n, head: head, t: t, tree: Ranges.NewEmptyRange(n),
+		ledgers: map[LedgerKey]*Ledger{}, active: map[string]Active{}, open: map[uint64]struct{}{},
+		released: map[uint64]uint64{}, counts: map[Kind]uint64{},
+	}
+}
+
+// Next checks the next header line. The bytes are hashed as they are, before anything is read from them.
+func (c *Chain) Next(line []byte) error {
+	leaf := LeafHash(line)
+	if field, err := c.check(line); err != nil {
+		return &EntryError{c.n, field, err}
+	}
+	// The range keeps the slice, so it gets one of its own.
+	if err := c.tree.Append(append(make([]byte, 0, 32), leaf[:]...), c.Visit); err != nil {
+		return &EntryError{c.n, "", err}
+	}
+	c.counts[c.h.kind]++
+	c.head, c.t = leaf, c.h.time
+	c.n++
+	return nil
+}
+
+func (c *Chain) check(line []byte) (string, error) {
+	h := &c.h
+	if field, err := h.parse(line); err != nil {
+		return field, err
+	}
+	if string(h.origin) != c.origin {
+		return "o", ErrOrigin
+	}
+	if h.seq != c.n {
+		return "seq", ErrSeq
+	}
+	var prev [32]byte
+	b64.Decode(prev[:], h.prev) // parse has checked it
+	switch {
+	case c.n > 0 && prev != c.head, c.n == 0 && prev != c.prev0:
+		return "prev", ErrPrev
+	case h.time < c.t:
+		return "t", ErrTime
+	case c.closed, (h.kind == Genesis) != (c.n == 0):
+		return "k", ErrPlace
+	}
+	if !h.kind.Known() {
+		c.unknown++
+		return "", nil
+	}
+	if field, err := checkKind(h); err != nil {
+		return field, err
+	}
+	return c.content(h)
+}
+
+// content checks what an entry says against what the log said before.
+func (c *Chain) content(h *header) (string, error) {
+	switch h.kind {
+	case Genesis:
+		if h.text("keys") != KeysDigest(c.vkeys) {
+			return "keys", fmt.Errorf("%w: digest of other verifier keys", ErrField)
+		}
+	case Intent:
+		if field, err := c.decidedOnActive(h); err != nil {
+			return field, err
+		}
+		if field, err := c.charge(h); err != nil {
+			return field, err
+		}
+		c.open[h.seq] = struct{}{}
+	case Release, Failure, Interrupted:
+		ref := uint64(h.ref)
+		if _, ok := c.open[ref]; !ok && (ref >= c.first || ref >= h.seq) {
+			return "ref", fmt.Errorf("%w: want an INTENT without outcome", ErrRef)
+		}
+		delete(c.open, ref)
+		if h.kind == Release {
+			c.released[ref/64] |= 1 << (ref % 64)
+		}
+	case Replay:
+		ref := uint64(h.ref)
+		if ref >= h.seq || ref >= c.first && c.released[ref/64]&(1<<(ref%64)) == 0 {
+			return "ref", fmt.Errorf("%w: want an INTENT that was released", ErrRef)
+		}
+	case Budget:
+		return c.setCap(h)
+	case Policy, Dataset, Agreement:
+		return c.activate(h)
+	case ShardClose:
+		c.closed = true
+	default:
+		if h.ref >= 0 && uint64(h.ref) >= h.seq {
+			return "ref", ErrRef
+		}
+	}
+	return "", nil
+}
+
+// Size is the number of entries checked, counted from the beginning of the log.
+func (c *Chain) Size() uint64 { return c.n }
+
+// Head is the leaf hash of the last entry.
+func (c *Chain) Head() [32]byte { return c.head }
+
+// Time is the time of the last entry.
+func (c *Chain) Time() int64 { return c.t }
+
+// Root is the Merkle root of all entries. It needs a chain that began at entry 0.
+func (c *Chain) Root() ([32]byte, error) { return RootOf(c.tree) }
+
+// Open lists the intents without outcome.
+func (c *Chain) Open() map[uint64]struct{} { return c.open }
+
+// Counts tells how many entries of each kind were checked; Uninterpreted how many were of kinds this version does not know.
+func (c *Chain) Counts() map[Kind]uint64 { return c.counts }
+func (c *Chain) Uninterpreted() uint64   { return c.unknown }

@@ -1,0 +1,161 @@
+package audit
+
+import (
+	"fmt"
+	"time"
+)
+
+// Report says what VerifyReceipt has checked. Only what it states was checked.
+type Report struct {
+	Origin   string
+	Intent   Entry
+	Release  Entry
+	Size     uint64    // of the checkpoint
+	Root     [32]byte  // of the checkpoint
+	SignedBy []string  // algorithms of the log's valid signatures
+	Signed   time.Time // the log's own statement; zero if it made none
+	// Sealed: witnesses of the seal policy cosigned. Always false while a receipt names no policy: level L1.
+	Sealed bool
+	// ResultChecked: the result bytes given are those that were recorded.
+	ResultChecked bool
+	Details       map[uint64][]Detail // disclosed and matching, by entry
+	Checks        []string            // in words, in the order they were made
+}
+
+// VerifyReceipt checks a receipt offline, in the order of audit-log.md section 9. logVKeys are the log's verifier keys;
+// origin is the log expected, or "" for the one the keys name. result is the released bytes; nil leaves them unchecked, and
+// the report says so. An error means: do not rely on the answer.
+func VerifyReceipt(receipt, result []byte, logVKeys []string, origin string) (Report, error) {
+	keys, err := ParseKeys(logVKeys)
+	if err != nil {
+		return Report{}, fmt.Errorf("verify receipt: %w", err)
+	}
+	if origin != "" && origin != keys.Origin {
+		return Report{}, fmt.Errorf("verify receipt: %w: the keys are of another log", ErrKeys)
+	}
+	r, err := ParseReceipt(receipt)
+	if err != nil {
+		return Report{}, fmt.Errorf("verify receipt: %w", err)
+	}
+	rep := Report{Origin: keys.Origin, Details: map[uint64][]Detail{}}
+	if err := rep.verify(r, result, keys); err != nil {
+		return Report{}, fmt.Errorf("verify receipt: %w", err)
+	}
+	return rep, nil
+}
+
+func (rep *Report) note(format string, args ...any) {
+	rep.Checks = append(rep.Checks, fmt.Sprintf(format, args...))
+}
+
+func (rep *Report) verify(r Receipt, result []byte, keys *Keys) error {
+	entries := []*Entry{&rep.Intent, &rep.Release}
+	for i, e := range entries {
+		p, err := ParseProof([]byte(r.Proofs[i]))
+		if err != nil {
+			return err
+		}
+		cp, err := keys.OpenCheckpoint(p.Checkpoint)
+		if err != nil {
+			return err
+		}
+		if err := VerifyInclusion(LeafHash([]byte(r.Entries[i])), p.Index, cp.Size, p.Path, cp.Root); err != nil {
+			return err
+		}
+		if *e, err = ParseEntry([]byte(r.Entries[i])); err != nil {
+			return err
+		}
+		switch {
+		case e.Seq != p.Index:
+			return &EntryError{p.Index, "seq", ErrSeq}
+		case e.Origin != keys.Origin:
+			return &EntryError{e.Seq, "o", ErrOrigin}
+		}
+		if i == 0 || cp.Size >= rep.Size {
+			rep.Size, rep.Root, rep.SignedBy, rep.Signed = cp.Size, cp.Root, cp.SignedBy, cp.Time
+		}
+		rep.note("entry %d stands in the log %s of %d entries, signed by the log with %v", e.Seq, cp.Origin, cp.Size, cp.SignedBy)
+	}
+	if err := rep.content(); err != nil {
+		return err
+	}
+	return rep.disclosed(r, result)
+}
+
+// content checks that the two entries are a charge and its release, and that the charge adds up.
+func (rep *Report) content() error {
+	for _, w := range []struct {
+		e    Entry
+		kind Kind
+	}{{rep.Intent, Intent}, {rep.Release, Release}} {
+		if w.e.Kind != w.kind {
+			return &EntryError{w.e.Seq, "k", fmt.Errorf("%w: want %s", ErrReceipt, w.kind)}
+		}
+		var h header
+		if field, err := h.parse(w.e.Line); err != nil {
+			return &EntryError{w.e.Seq, field, err}
+		}
+		if field, err := checkKind(&h); err != nil {
+			return &EntryError{w.e.Seq, field, err}
+		}
+	}
+	if rep.Release.Ref == nil || *rep.Release.Ref != rep.Intent.Seq {
+		return &EntryError{rep.Release.Seq, "ref", fmt.Errorf("%w: the release belongs to another intent", ErrRef)}
+	}
+	if rep.Release.Time < rep.Intent.Time {
+		return &EntryError{rep.Release.Seq, "t", ErrTime}
+	}
+	for _, f := range [][2]string{{"ar", "r"}, {"ad", "d"}, {"pr", "r"}, {"pd", "d"}} {
+		if rep.Intent.Part("bud1", f[0]) != rep.Intent.Part("bud0", f[0])+rep.Intent.Part("cost", f[1]) {
+			return &EntryError{rep.Intent.Seq, "bud1", fmt.Errorf("%w: not bud0 + cost", ErrSpend)}
+		}
+	}
+	rep.note("the release belongs to the intent, and the charge adds up: bud1 = bud0 + cost")
+	return nil
+}
+
+// disclosed checks the researcher's details against the headers, and the result bytes against the recorded digest.
+func (rep *Report) disclosed(r Receipt, result []byte) error {
+	var recorded string
+	seen := map[uint64]bool{}
+	for _, ds := range r.Details {
+		e := rep.Intent
+		if ds.Seq == rep.Release.Seq {
+			e = rep.Release
+		}
+		if ds.Seq != e.Seq || seen[ds.Seq] {
+			return fmt.Errorf("%w: details of an entry that is not in it, or twice", ErrReceipt)
+		}
+		seen[ds.Seq] = true
+		names := map[string]bool{}
+		for _, d := range ds.D {
+			det, err := VerifyDetail(e, d)
+			if err != nil {
+				return err
+			}
+			if names[det.Name] {
+				return fmt.Errorf("%w: a detail twice", ErrReceipt)
+			}
+			names[det.Name] = true
+			if e.Kind == Release && det.Name == "result" {
+				recorded = det.Value
+			}
+			rep.Details[e.Seq] = append(rep.Details[e.Seq], det)
+		}
+		rep.note("%d details of entry %d match its header", len(ds.D), ds.Seq)
+	}
+	if result == nil {
+		rep.note("result bytes: not given, not checked")
+	} else {
+		if recorded == "" {
+			return fmt.Errorf("%w: the detail \"result\" is missing, so the result cannot be checked", ErrReceipt)
+		}
+		if err := CheckResult(recorded, result); err != nil {
+			return &EntryError{rep.Release.Seq, "dtl.result", err}
+		}
+		rep.ResultChecked = true
+		rep.note("the result bytes are those that were recorded before they left")
+	}
+	rep.note("unsealed (L1): no witness has cosigned; the log's operator alone vouches for its history")
+	return nil
+}
