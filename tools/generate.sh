@@ -51,27 +51,31 @@ fi
 PATH=$cache/bin:$cache/buf/node_modules/.bin:$PATH
 export PATH
 
-# generate DIR: everything that is generated, inside DIR.
-generate() (
-	cd "$1"
-	rm -rf third_party/proto
-	thirdparty third_party/proto
-	find proto -name '*.pb.go' -exec rm {} +
-	buf generate
-)
-
-if [ "$mode" = write ]; then
-	generate "$root"
-	exit
-fi
-
+# Everything is generated in a scratch copy first: a mistake in a proto file must not cost the generated files that still compile.
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 cp "$root/buf.yaml" "$root/buf.gen.yaml" "$scratch/"
 cp -R "$root/proto" "$scratch/proto"
-generate "$scratch"
-(cd "$scratch" && buf lint && buf format --diff --exit-code proto)
-if ! diff -r "$root/proto" "$scratch/proto" || ! diff -r "$root/third_party/proto" "$scratch/third_party/proto"; then
-	echo "generated files are out of date: run tools/generate.sh and commit the result" >&2
-	exit 1
+(
+	cd "$scratch"
+	find proto -name '*.pb.go' -exec rm {} +
+	thirdparty third_party/proto
+	buf generate
+)
+
+if [ "$mode" = check ]; then
+	(cd "$scratch" && buf lint && buf format --diff --exit-code proto)
+	if ! diff -r "$root/proto" "$scratch/proto" || ! diff -r "$root/third_party/proto" "$scratch/third_party/proto"; then
+		echo "generated files are out of date: run tools/generate.sh and commit the result" >&2
+		exit 1
+	fi
+	exit
 fi
+
+find "$root/proto" -name '*.pb.go' -exec rm {} +
+rm -rf "$root/third_party/proto"
+mkdir -p "$root/third_party"
+cp -R "$scratch/third_party/proto" "$root/third_party/proto"
+(cd "$scratch" && find proto -name '*.pb.go') | while read -r file; do
+	cp "$scratch/$file" "$root/$file"
+done

