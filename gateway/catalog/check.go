@@ -5,6 +5,7 @@ import "slices"
 // check verifies what needs the whole file: names across a table, keys, joins, uniqueness. It runs on a file whose parts
 // are valid.
 func (p *parse) check(d *Dataset) {
+	p.threshold = d.ThresholdDelta
 	private := false
 	for _, t := range d.Tables {
 		private = private || !t.Public
@@ -37,6 +38,9 @@ func (p *parse) checkNames(t *Table) {
 		}
 		if t.Public && c.PrivateKeys {
 			p.at(p.nodes[c], "give `codes:`, or leave the role group out", "%s.%s: a public table has no private keys", t.Name, c.Name)
+		}
+		if c.PrivateKeys && p.threshold == 0 {
+			p.at(p.nodes[c], "give the dataset `threshold_delta: 1e-8`, what each query over private keys pays in delta", "%s.%s has private keys but the dataset no threshold_delta", t.Name, c.Name)
 		}
 		if t.Public && c.PerPerson {
 			p.at(p.nodes[c], "remove it", "%s.%s: a public table holds no persons", t.Name, c.Name)

@@ -12,7 +12,7 @@ import (
 func digest(d *Dataset) [32]byte {
 	e := encoder{sha256.New()}
 	e.text("jali catalogue 1", d.ID, d.Title, d.Description, d.Source, d.Population, string(d.Mode), d.Class)
-	e.num(int64(d.Level), int64(len(d.Tables)))
+	e.num(int64(d.Level), d.ThresholdDelta, int64(len(d.Tables)))
 	for _, t := range d.Tables {
 		e.table(t)
 	}

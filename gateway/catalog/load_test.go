@@ -22,6 +22,7 @@ population: insured
 class: health
 level: 2
 slots: [25ms, 100ms]
+threshold_delta: 1e-8
 tables:
   person:
     description: one row per person
@@ -115,7 +116,7 @@ func TestParse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d.ID != "scheme" || d.Population != "insured" || d.Mode != ModeDP || d.Level != 2 || d.Class != "health" {
+	if d.ID != "scheme" || d.Population != "insured" || d.Mode != ModeDP || d.Level != 2 || d.Class != "health" || d.ThresholdDelta != 1e10 {
 		t.Errorf("dataset = %+v", d)
 	}
 	if diff := cmp.Diff([]time.Duration{25 * time.Millisecond, 100 * time.Millisecond}, d.Slots); diff != "" {
@@ -185,6 +186,11 @@ func TestRefuse(t *testing.T) {
 		{"homoglyph", "      sex:", "      s\u0435x:", "column name is not valid"},
 		{"reserved", "      sex:", "      group:", "reserved word"},
 		{"band as column", "birth_year:", "sex:", "used twice"},
+		{"no delta", "threshold_delta: 1e-8\n", "", "no threshold_delta"},
+		{"delta zero", "threshold_delta: 1e-8", "threshold_delta: 0", "between 1e-18 and 1e-3"},
+		{"delta one", "threshold_delta: 1e-8", "threshold_delta: 1", "between 1e-18 and 1e-3"},
+		{"delta tiny", "threshold_delta: 1e-8", "threshold_delta: 1e-19", "between 1e-18 and 1e-3"},
+		{"delta NaN", "threshold_delta: 1e-8", "threshold_delta: .nan", "single value"},
 		{"no role", "role: [measure, filter], ", "", "has no role"},
 		{"bad role", "role: [measure, filter]", "role: [measure, weight]", "unknown role"},
 		{"never and group", "{role: never,", "{role: [never, group],", "stand alone"},
@@ -255,8 +261,8 @@ func TestRefuse(t *testing.T) {
 
 func TestErrorShowsPlace(t *testing.T) {
 	_, err := Parse("scheme.yaml", []byte(strings.Replace(scheme, "unit: EUR", "units: EUR", 1)), codeFiles(t))
-	const want = "scheme.yaml:40:9: column claim.cost has no key \"units\"\n" +
-		"   40 |         units: EUR\n" +
+	const want = "scheme.yaml:41:9: column claim.cost has no key \"units\"\n" +
+		"   41 |         units: EUR\n" +
 		"                ^\n" +
 		"  hint: did you mean unit?"
 	if err == nil || err.Error() != want {
@@ -279,7 +285,7 @@ func TestDigest(t *testing.T) {
 	}
 	for _, c := range [][2]string{
 		{"bounds: [1, 10]", "bounds: [1, 11]"}, {"2: female", "2: women"}, {"codes: [N, S]", "codes: [S, N]"}, {"rows_per_group: 10", "rows_per_group: 9"},
-		{"population: insured", "population: others"}, {"slots: [25ms, 100ms]", "slots: off"}, {"slots: [25ms, 100ms]\n", ""}, {"[[claim_no], [person_id, seq]]", "[[claim_no]]"},
+		{"population: insured", "population: others"}, {"1e-8", "2e-8"}, {"slots: [25ms, 100ms]", "slots: off"}, {"slots: [25ms, 100ms]\n", ""}, {"[[claim_no], [person_id, seq]]", "[[claim_no]]"},
 		{"- person.region_id = region.region_id", ""}, {"nullable: true", "nullable: false"}, {"sensitivity: high\n        codes", "sensitivity: low\n        codes"}, {"cuts: [0, 10.5, 500]", "cuts: [0, 10, 500]"},
 	} {
 		d, err := Parse("c", []byte(strings.Replace(scheme, c[0], c[1], 1)), codeFiles(t))

@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"math/big"
 	"regexp"
 	"slices"
 	"strings"
@@ -14,6 +15,8 @@ type parse struct {
 	*reader
 	open  func(string) ([]byte, error)
 	nodes map[any]position
+
+	threshold int64 // Dataset.ThresholdDelta
 }
 
 type position = ast.Node
@@ -23,6 +26,8 @@ const (
 	maxRowsPerPerson = 1 << 20
 	maxClip          = 1 << 40 // scaled units
 )
+
+var deltaText = regexp.MustCompile(`^[0-9]+(\.[0-9]+)?([eE]-[0-9]{1,2})?$`)
 
 var joinText = regexp.MustCompile(`^([a-z0-9_]+)\.([a-z0-9_]+)\s*=\s*([a-z0-9_]+)\.([a-z0-9_]+)$`)
 
@@ -41,6 +46,8 @@ func (p *parse) dataset(n ast.Node) *Dataset {
 		Class:       o.need("class", "the dataset", "give the sensitivity class that policy decides on, for example `class: health`"),
 		Level:       int(o.count("level", 1, 2, 1)),
 		Slots:       p.slots(o),
+
+		ThresholdDelta: p.delta(o),
 	}
 	for _, k := range []string{"dataset", "population", "class"} {
 		if v := o.text(k); v != "" && !id.MatchString(v) {
@@ -74,6 +81,21 @@ func (p *parse) dataset(n ast.Node) *Dataset {
 	}
 	o.done("the dataset")
 	return d
+}
+
+// delta reads threshold_delta, a probability written 1e-8 or 0.00000001, exactly.
+func (p *parse) delta(o *object) int64 {
+	s := o.text("threshold_delta")
+	if s == "" {
+		return 0
+	}
+	if r, ok := new(big.Rat).SetString(s); ok && len(s) <= 24 && deltaText.MatchString(s) {
+		if r.Mul(r, big.NewRat(1e18, 1)); r.IsInt() && r.Sign() > 0 && r.Cmp(big.NewRat(1e15, 1)) <= 0 {
+			return r.Num().Int64()
+		}
+	}
+	p.at(o.get("threshold_delta"), "write for example `threshold_delta: 1e-8`; it should be far below one over the number of persons", "threshold_delta must lie between 1e-18 and 1e-3")
+	return 0
 }
 
 func (p *parse) name(n ast.Node, what, s string) bool {
