@@ -1,0 +1,154 @@
+package store
+
+import (
+	"strconv"
+
+	"jali/audit"
+)
+
+// intent charges and writes an INTENT, or writes the REFUSED that takes its place. All budgets of the item are read and
+// checked before any is written.
+func (w *transaction) intent(p *prepared) (Appended, error) {
+	if seq, dup, err := w.duplicate(p); err != nil {
+		return Appended{}, err
+	} else if dup {
+		return Appended{}, &itemError{&DuplicateError{seq}}
+	}
+	if w.stale(p) {
+		a, err := w.put(p.refuse("stale"), nil)
+		a.Refused = "stale"
+		return a, err
+	}
+	c := p.Charge
+	agKey := ledgerKey(audit.LedgerKey{Agreement: c.Agreement, Population: c.Population})
+	popKey := ledgerKey(audit.LedgerKey{Population: c.Population})
+	ag, err := w.ledger(agKey)
+	if err != nil {
+		return Appended{}, err
+	}
+	pop, err := w.ledger(popKey)
+	if err != nil {
+		return Appended{}, err
+	}
+	if over := exceeded(ag, pop, c); over != "" {
+		a, err := w.put(p.refuse("budget"), nil)
+		a.Refused, a.Over = "budget", over
+		return a, err
+	}
+	before := budgets(ag, pop)
+	for _, l := range []*ledger{&ag, &pop} {
+		l.spent.Rho += c.Rho
+		l.spent.Delta += c.Delta
+		l.seq = w.s.tail.n
+	}
+	a, err := w.put(p, audit.Object{"bud0": before, "bud1": budgets(ag, pop)})
+	if err != nil {
+		return a, err
+	}
+	b := w.tx.Bucket(bBudget)
+	if err := b.Put(agKey, ag.encode()); err != nil {
+		return a, err
+	}
+	if err := b.Put(popKey, pop.encode()); err != nil {
+		return a, err
+	}
+	for _, key := range p.index {
+		if err := w.tx.Bucket(bIndex).Put(key, u64(a.Seq)); err != nil {
+			return a, err
+		}
+	}
+	return a, w.tx.Bucket(bOpen).Put(u64(a.Seq), []byte{})
+}
+
+// ledger reads a ledger; one that was never set has nothing to spend.
+func (w *transaction) ledger(key []byte) (ledger, error) {
+	v := w.tx.Bucket(bBudget).Get(key)
+	if v == nil {
+		return ledger{}, nil
+	}
+	return decodeLedger(v)
+}
+
+// exceeded names the ledger that the charge would exceed. Amounts are at most 2^53-1, so sums do not overflow.
+func exceeded(ag, pop ledger, c *Charge) string {
+	for _, l := range []struct {
+		ledger
+		name string
+	}{{ag, "agreement"}, {pop, "population"}} {
+		if l.spent.Rho+c.Rho > l.cap.Rho || l.spent.Delta+c.Delta > l.cap.Delta {
+			return l.name
+		}
+	}
+	return ""
+}
+
+func budgets(ag, pop ledger) audit.Object {
+	return audit.Object{"ad": ag.spent.Delta, "ar": ag.spent.Rho, "pd": pop.spent.Delta, "pr": pop.spent.Rho}
+}
+
+// stale reports whether the decision was made under anything that is active no longer: the versions its own header names,
+// and its pins. What was never active is not active.
+func (w *transaction) stale(p *prepared) bool {
+	text := func(k string) string { v, _ := p.fields[k].(string); return v }
+	pins := []Pin{
+		{audit.ActivePolicy, text("pol")},
+		{audit.ActiveDataset + text("ds"), text("dsv")},
+		{audit.ActiveAgreement + p.Charge.Agreement, strconv.FormatInt(integer(p.fields["agv"]), 10)},
+	}
+	b := w.tx.Bucket(bActive)
+	for _, pin := range append(pins, p.Pins...) {
+		v := b.Get([]byte(pin.Name))
+		if v == nil {
+			return true
+		}
+		if value, _ := activeValue(v); value == "" || value != pin.Value {
+			return true
+		}
+	}
+	return false
+}
+
+// duplicate finds an INTENT with the same index that is open or was released. One that failed or was interrupted may be
+// asked again, and charged again.
+func (w *transaction) duplicate(p *prepared) (uint64, bool, error) {
+	for _, key := range p.index {
+		v := w.tx.Bucket(bIndex).Get(key)
+		if len(v) != 8 {
+			continue
+		}
+		seq := fromU64(v)
+		if w.tx.Bucket(bOpen).Get(v) != nil {
+			return seq, true, nil
+		}
+		kind, _, err := outcomeOf(w.tx, seq)
+		if err != nil {
+			return 0, false, err
+		}
+		if kind == audit.Release {
+			return seq, true, nil
+		}
+	}
+	return 0, false, nil
+}
+
+// budget writes a BUDGET entry and the cap it sets.
+func (w *transaction) budget(p *prepared) (Appended, error) {
+	key := ledgerKey(audit.LedgerKey{Agreement: p.Budget.Agreement, Population: p.Budget.Population})
+	l, err := w.ledger(key)
+	if err != nil {
+		return Appended{}, err
+	}
+	if p.Budget.Spent != nil {
+		if l.spent != (audit.Amount{}) {
+			return Appended{}, &itemError{ErrItem}
+		}
+		l.spent = *p.Budget.Spent
+	}
+	old := l.cap
+	l.cap, l.seq = audit.Amount{Rho: p.Budget.Rho, Delta: p.Budget.Delta}, w.s.tail.n
+	a, err := w.put(p, audit.Object{"cap0": audit.Object{"d": old.Delta, "r": old.Rho}})
+	if err != nil {
+		return a, err
+	}
+	return a, w.tx.Bucket(bBudget).Put(key, l.encode())
+}

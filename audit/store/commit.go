@@ -1,0 +1,239 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+
+	"jali/audit"
+)
+
+// commit writes a batch in one transaction: each item in order, then tiles and head. Everything an item needs to be refused
+// for is read before anything of it is put, so one item never disturbs another. An error is a storage error.
+func (s *Store) commit(batch []*prepared) ([]outcome, published, error) {
+	out := make([]outcome, len(batch))
+	var pub published
+	err := s.db.Update(func(tx *bolt.Tx) error {
+		w := &transaction{s: s, tx: tx, now: micros(s.cfg.Now())}
+		for _, name := range [][]byte{bEntries, bDetails} {
+			tx.Bucket(name).FillPercent = 1
+		}
+		if err := w.clock(); err != nil {
+			return err
+		}
+		for i, p := range batch {
+			a, err := w.apply(p)
+			var refused *itemError
+			if errors.As(err, &refused) {
+				err = nil
+				out[i] = outcome{err: refused.err}
+			} else {
+				out[i] = outcome{a: a}
+			}
+			if err != nil {
+				return err
+			}
+		}
+		if err := w.keepCheckpoint(); err != nil {
+			return err
+		}
+		root, err := s.tail.flush(tx)
+		pub = published{n: s.tail.n, root: root, t: s.tail.t}
+		return err
+	})
+	if err != nil {
+		return nil, published{}, fmt.Errorf("commit: %w", err)
+	}
+	// Signed only now: a signature on a tree that a crash takes back would be evidence of a fork.
+	if pub.note, err = s.signer.quick(pub.n, pub.root); err != nil {
+		return nil, published{}, err
+	}
+	return out, pub, nil
+}
+
+// itemError is an error of one item: it gets no entry, the batch goes on.
+type itemError struct{ err error }
+
+func (e *itemError) Error() string { return e.err.Error() }
+
+// transaction is one run of the writer inside bbolt's.
+type transaction struct {
+	s   *Store
+	tx  *bolt.Tx
+	now int64
+}
+
+// clock records a jump back of more than 5 s, once per jump.
+func (w *transaction) clock() error {
+	last := w.s.lastNow
+	if last == 0 {
+		last = w.s.tail.t
+	}
+	w.s.lastNow = w.now
+	if back := last - w.now; back > int64(5*time.Second/time.Microsecond) {
+		_, err := w.put(&prepared{Item: Item{Kind: audit.Clock}, fields: audit.Object{"back": back}}, nil)
+		return err
+	}
+	return nil
+}
+
+// apply decides what becomes of an item, and writes it.
+func (w *transaction) apply(p *prepared) (Appended, error) {
+	switch {
+	case p.Kind == audit.Intent:
+		return w.intent(p)
+	case p.Kind.Outcome():
+		if w.tx.Bucket(bOpen).Get(u64(*p.Ref)) == nil {
+			return Appended{}, &itemError{fmt.Errorf("%w: entry %d", ErrNotOpen, *p.Ref)}
+		}
+		a, err := w.put(p, nil)
+		if err != nil {
+			return a, err
+		}
+		return a, w.close(p, a.Seq)
+	case p.Kind == audit.Replay:
+		kind, _, err := outcomeOf(w.tx, *p.Ref)
+		if err != nil {
+			return Appended{}, err
+		}
+		if kind != audit.Release {
+			return Appended{}, &itemError{fmt.Errorf("%w: entry %d was not released", ErrNotOpen, *p.Ref)}
+		}
+		return w.put(p, nil)
+	case p.Kind == audit.Budget:
+		return w.budget(p)
+	case p.Kind == audit.Heartbeat:
+		var open int64
+		if err := w.tx.Bucket(bOpen).ForEach(func(_, _ []byte) error { open++; return nil }); err != nil {
+			return Appended{}, err
+		}
+		return w.put(p, audit.Object{"open": open})
+	}
+	return w.activating(p)
+}
+
+// put writes the entry and its details at the end of the log. extra are fields known only now.
+func (w *transaction) put(p *prepared, extra audit.Object) (Appended, error) {
+	tl := w.s.tail
+	origin := w.s.signer.keys.Origin
+	seq, t := tl.n, max(w.now, tl.t)
+	o := p.object(origin, seq, t, tl.leaf, p.ds)
+	for k, v := range extra {
+		o[k] = v
+	}
+	line, err := audit.FormatEntry(o)
+	if err != nil {
+		return Appended{}, &itemError{fmt.Errorf("%w: %w", ErrItem, err)}
+	}
+	key := u64(seq)
+	if err := w.tx.Bucket(bEntries).Put(key, line); err != nil {
+		return Appended{}, err
+	}
+	details := w.tx.Bucket(bDetails)
+	for i, d := range p.ds {
+		if err := details.Put(detailKey(seq, p.names[i]), p.dek.seal([]byte(d), aad(origin, seq, p.names[i]))); err != nil {
+			return Appended{}, err
+		}
+	}
+	return Appended{Seq: seq, Time: t, Entry: line, D: p.ds}, tl.append(line, t)
+}
+
+// close marks the INTENT as having its outcome, and keeps the result.
+func (w *transaction) close(p *prepared, seq uint64) error {
+	if err := w.tx.Bucket(bOpen).Delete(u64(*p.Ref)); err != nil {
+		return err
+	}
+	if err := w.tx.Bucket(bDerived).Put(outcomeKey(*p.Ref), u64(seq)); err != nil {
+		return err
+	}
+	if p.result == nil {
+		return nil
+	}
+	return w.tx.Bucket(bResults).Put(u64(*p.Ref), p.result)
+}
+
+// activating writes any other entry, and what it makes active.
+func (w *transaction) activating(p *prepared) (Appended, error) {
+	b := w.tx.Bucket(bActive)
+	extra := audit.Object{}
+	text := func(k string) string { v, _ := p.fields[k].(string); return v }
+	name, value, ok := audit.Activates(p.Kind, text, func(k string) int64 { return integer(p.fields[k]) })
+	if ok {
+		old, _ := activeValue(b.Get([]byte(name)))
+		switch p.Kind {
+		case audit.Policy:
+			extra["pol0"] = old
+		case audit.Dataset:
+			extra["dsv0"] = old
+		}
+	}
+	a, err := w.put(p, extra)
+	if err != nil {
+		return a, err
+	}
+	pins := p.Active
+	if ok {
+		pins = append([]Pin{{name, value}}, pins...)
+	}
+	for _, pin := range pins {
+		if pin.Name == name && pin.Value != value {
+			continue // what the header says wins
+		}
+		if err := b.Put([]byte(pin.Name), append(u64(a.Seq), pin.Value...)); err != nil {
+			return a, err
+		}
+	}
+	return a, nil
+}
+
+func integer(v any) int64 {
+	switch n := v.(type) {
+	case int64:
+		return n
+	case int:
+		return int64(n)
+	case uint64:
+		return int64(n)
+	}
+	return 0
+}
+
+// activeValue splits a value of bucket a. A name that is active no longer has an empty value.
+func activeValue(b []byte) (value string, seq uint64) {
+	if len(b) < 8 {
+		return "", 0
+	}
+	return string(b[8:]), fromU64(b)
+}
+
+// keepCheckpoint stores the checkpoint of the commit before, and drops the one before that.
+func (w *transaction) keepCheckpoint() error {
+	p := w.s.state.Load()
+	if p == nil || p.note == nil {
+		return nil
+	}
+	b := w.tx.Bucket(bCheck)
+	key := u64(p.n)
+	if k, _ := b.Cursor().Last(); k != nil && fromU64(k) != p.n {
+		if err := b.Delete(k); err != nil {
+			return err
+		}
+	}
+	return b.Put(key, p.note)
+}
+
+// outcomeOf finds the outcome of an INTENT: its kind and seq, or "" while it is open or if there is no such INTENT. The
+// index is rebuildable and not trusted: the entry it points to must say the same.
+func outcomeOf(tx *bolt.Tx, intent uint64) (audit.Kind, uint64, error) {
+	v := tx.Bucket(bDerived).Get(outcomeKey(intent))
+	if len(v) != 8 {
+		return "", 0, nil
+	}
+	e, err := audit.ParseEntry(tx.Bucket(bEntries).Get(v))
+	if err != nil || e.Ref == nil || *e.Ref != intent || !e.Kind.Outcome() {
+		return "", 0, fmt.Errorf("%w: the outcome index of entry %d", ErrDamaged, intent)
+	}
+	return e.Kind, e.Seq, nil
+}

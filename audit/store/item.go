@@ -1,0 +1,303 @@
+package store
+
+import (
+	"fmt"
+	"maps"
+	"strconv"
+	"time"
+
+	"jali/audit"
+)
+
+// Item asks for one entry.
+type Item struct {
+	Kind   audit.Kind
+	Fields audit.Object // header fields of the kind. The store itself adds the common ones, ref, dtl, and: of an INTENT ag, pop, acct, cost, dec, bud0, bud1; of a BUDGET ag, pop, acct, cap, cap0, spent; pol0; dsv0; open
+	Ref    *uint64      // the entry this one belongs to: required for outcomes and REPLAY
+
+	// Details are salted, committed to by the header and encrypted at rest under the key of Subject, Class and month.
+	Details        []audit.Detail
+	Subject, Class string
+
+	Charge *Charge // INTENT, required: charged in the same transaction
+	// Pins are what must still be active at the commit, besides the policy, dataset and agreement versions that the INTENT
+	// itself names; otherwise a REFUSED why=stale is written in its place.
+	Pins []Pin
+	// Index finds an INTENT again (Lookup). The first byte is the type: see RequestIndex and QueryIndex.
+	Index  []string
+	Result []byte     // RELEASE: the released bytes, kept sealed and served again by Outcome
+	Budget *SetBudget // BUDGET, required
+	// Active are further names that the entry makes active, besides what its header says (audit.Activates).
+	Active []Pin
+}
+
+// Charge is the price of an INTENT, to the agreement's ledger on the population and to the population's.
+type Charge struct {
+	Agreement, Population string
+	Rho, Delta            int64 // 1e-9 and 1e-18
+}
+
+// SetBudget sets the cap of an agreement on a population or, with Agreement empty, of the population as a whole.
+type SetBudget struct {
+	Agreement, Population string
+	Rho, Delta            int64
+	Spent                 *audit.Amount // only to carry spend into a new log
+}
+
+// Pin names a version that is active: {"pol", digest}, {"ds/cms10k", dsv}, {"ag/agr-1", "3"}.
+type Pin struct{ Name, Value string }
+
+// Appended is what became of an item.
+type Appended struct {
+	Seq   uint64
+	Time  int64 // microseconds
+	Entry []byte
+	D     []string // the disclosures of the entry's details, in the order of Item.Details
+	// Refused is "budget" or "stale" when a REFUSED entry stands in the place of the INTENT; then nothing was charged.
+	// Over says which ledger would have been exceeded first: "agreement" or "population".
+	Refused, Over string
+}
+
+// RequestIndex and QueryIndex are the index strings of a request id and of a canonical query key.
+func RequestIndex(id string) string { return "r" + id }
+func QueryIndex(key string) string  { return "q" + key }
+
+// MaxStored is the largest result kept in audit.db; larger ones go to a file beside it.
+const MaxStored = 1 << 20
+
+// prepared is an item with everything done that needs neither the sequence number nor the state of the log.
+type prepared struct {
+	Item
+	fields audit.Object
+	names  []string // of details, parallel to ds
+	ds     []string
+	dek    *dek
+	index  [][]byte
+	result []byte // as stored in bucket r
+	done   chan outcome
+}
+
+type outcome struct {
+	a   Appended
+	err error
+}
+
+// prepare checks an item and seals what can be sealed outside the writer. Whatever it accepts, the writer can write.
+func (s *Store) prepare(it Item) (*prepared, error) {
+	p := &prepared{Item: it, fields: maps.Clone(it.Fields), done: make(chan outcome, 1)}
+	if p.fields == nil {
+		p.fields = audit.Object{}
+	}
+	if !it.Kind.Known() || it.Kind == audit.Genesis {
+		return nil, fmt.Errorf("%w: kind", ErrItem)
+	}
+	for _, own := range []string{"v", "o", "seq", "t", "prev", "k", "ref", "dtl", "bud0", "bud1", "cap0"} {
+		if _, ok := p.fields[own]; ok {
+			return nil, fmt.Errorf("%w: field %s is the store's to set", ErrItem, own)
+		}
+	}
+	if err := p.checkMoney(); err != nil {
+		return nil, err
+	}
+	if (it.Kind.Outcome() || it.Kind == audit.Replay) && it.Ref == nil {
+		return nil, fmt.Errorf("%w: %s needs a ref", ErrItem, it.Kind)
+	}
+	for _, a := range append(append([]Pin(nil), it.Active...), it.Pins...) {
+		if a.Name == "" || !audit.ValidString(a.Name) || !audit.ValidString(a.Value) {
+			return nil, fmt.Errorf("%w: a pin is not a code", ErrItem)
+		}
+	}
+	if err := p.sealDetails(s); err != nil {
+		return nil, err
+	}
+	if err := p.sealResult(s); err != nil {
+		return nil, err
+	}
+	if err := p.indexKeys(s); err != nil {
+		return nil, err
+	}
+	return p, p.try(s.signer.keys.Origin)
+}
+
+// checkMoney checks the charge or budget and writes the fields that follow from it.
+func (p *prepared) checkMoney() error {
+	inRange := func(v ...int64) bool {
+		for _, n := range v {
+			if n < 0 || n > audit.MaxInt {
+				return false
+			}
+		}
+		return true
+	}
+	if (p.Kind == audit.Intent) != (p.Charge != nil) || (p.Kind == audit.Budget) != (p.Budget != nil) {
+		return fmt.Errorf("%w: exactly INTENT has a charge and exactly BUDGET has a budget", ErrItem)
+	}
+	if p.Result != nil && p.Kind != audit.Release {
+		return fmt.Errorf("%w: only RELEASE has a result", ErrItem)
+	}
+	if len(p.Index) > 0 && p.Kind != audit.Intent {
+		return fmt.Errorf("%w: only INTENT is indexed", ErrItem)
+	}
+	if _, ok := p.fields["acct"]; !ok && (p.Charge != nil || p.Budget != nil) {
+		p.fields["acct"] = "nrho"
+	}
+	switch {
+	case p.Charge != nil:
+		c := p.Charge
+		if !validID(c.Agreement) || !validID(c.Population) || !inRange(c.Rho, c.Delta) {
+			return fmt.Errorf("%w: charge", ErrItem)
+		}
+		p.fields["ag"], p.fields["pop"], p.fields["dec"] = c.Agreement, c.Population, "allow"
+		p.fields["cost"] = audit.Object{"d": c.Delta, "r": c.Rho}
+	case p.Budget != nil:
+		b := p.Budget
+		if b.Agreement != "" && !validID(b.Agreement) || !validID(b.Population) || !inRange(b.Rho, b.Delta) {
+			return fmt.Errorf("%w: budget", ErrItem)
+		}
+		if b.Agreement != "" {
+			p.fields["ag"] = b.Agreement
+		}
+		p.fields["pop"] = b.Population
+		p.fields["cap"] = audit.Object{"d": b.Delta, "r": b.Rho}
+		if b.Spent != nil {
+			if !inRange(b.Spent.Rho, b.Spent.Delta) {
+				return fmt.Errorf("%w: carried spend", ErrItem)
+			}
+			p.fields["spent"] = audit.Object{"d": b.Spent.Delta, "r": b.Spent.Rho}
+		}
+	}
+	return nil
+}
+
+func (p *prepared) sealDetails(s *Store) error {
+	if len(p.Details) > audit.MaxDetails {
+		return fmt.Errorf("%w: more than %d details", ErrItem, audit.MaxDetails)
+	}
+	seen := map[string]bool{}
+	for _, d := range p.Details {
+		D, err := audit.SealDetail(d)
+		if err != nil {
+			return fmt.Errorf("%w: %w", ErrItem, err)
+		}
+		if seen[d.Name] {
+			return fmt.Errorf("%w: detail %s twice", ErrItem, d.Name)
+		}
+		seen[d.Name] = true
+		p.names, p.ds = append(p.names, d.Name), append(p.ds, D)
+	}
+	if len(p.ds) == 0 && p.Result == nil {
+		return nil
+	}
+	if p.Class == "" {
+		p.Class = "details"
+	}
+	var err error
+	p.dek, err = s.keys.dek(p.Subject, p.Class, s.cfg.Now())
+	return err
+}
+
+func (p *prepared) sealResult(s *Store) error {
+	if p.Result == nil {
+		return nil
+	}
+	p.result = p.dek.seal(p.Result, aad(s.signer.keys.Origin, *p.Ref, resultName))
+	if len(p.result) <= MaxStored {
+		return nil
+	}
+	// The file is durable before the commit that names it; a crash between leaves a file that nothing names.
+	name, err := s.putBlob(p.result)
+	if err != nil {
+		return err
+	}
+	p.result = name
+	return nil
+}
+
+func (p *prepared) indexKeys(s *Store) error {
+	for _, x := range p.Index {
+		if len(x) < 2 {
+			return fmt.Errorf("%w: empty index", ErrItem)
+		}
+		key, err := s.keys.indexKey(p.Charge.Agreement, true)
+		if err != nil {
+			return err
+		}
+		p.index = append(p.index, indexEntry(key, x))
+	}
+	return nil
+}
+
+// try formats the entry with the longest numbers the store could add, so that the writer cannot fail to.
+func (p *prepared) try(origin string) error {
+	largest := audit.Object{"ad": int64(audit.MaxInt), "ar": int64(audit.MaxInt), "pd": int64(audit.MaxInt), "pr": int64(audit.MaxInt)}
+	o := p.object(origin, audit.MaxInt, audit.MaxInt, [32]byte{}, p.ds)
+	switch p.Kind {
+	case audit.Intent:
+		o["bud0"], o["bud1"] = largest, largest
+	case audit.Budget:
+		o["cap0"] = audit.Object{"d": int64(audit.MaxInt), "r": int64(audit.MaxInt)}
+	case audit.Policy:
+		o["pol0"] = longest
+	case audit.Dataset:
+		o["dsv0"] = longest
+	case audit.Heartbeat:
+		o["open"] = int64(audit.MaxInt)
+	}
+	if _, err := audit.FormatEntry(o); err != nil {
+		return fmt.Errorf("%w: %w", ErrItem, err)
+	}
+	return nil
+}
+
+var longest = func() string {
+	b := make([]byte, audit.MaxString)
+	for i := range b {
+		b[i] = 'A'
+	}
+	return string(b)
+}()
+
+// object is the header with its common keys.
+func (p *prepared) object(origin string, seq uint64, t int64, prev [32]byte, ds []string) audit.Object {
+	o := maps.Clone(p.fields)
+	o["v"], o["o"], o["seq"], o["t"], o["prev"], o["k"] = 1, origin, seq, t, audit.Digest(prev), p.Kind
+	if p.Ref != nil {
+		o["ref"] = *p.Ref
+	}
+	if len(ds) > 0 {
+		dtl := make(audit.Object, len(ds))
+		for i, d := range ds {
+			dtl[p.names[i]] = audit.DetailDigest(d)
+		}
+		o["dtl"] = dtl
+	}
+	return o
+}
+
+// refuse turns an INTENT into the REFUSED that is written in its place: codes that say what was refused and why, and of
+// the details only who asked and what.
+func (p *prepared) refuse(why string) *prepared {
+	r := &prepared{Item: Item{Kind: audit.Refused}, fields: audit.Object{"dec": "deny", "why": why}, dek: p.dek}
+	for _, k := range []string{"ag", "ds", "pu", "pol"} {
+		if v, ok := p.fields[k]; ok {
+			r.fields[k] = v
+		}
+	}
+	for i, n := range p.names {
+		if n == "actor" || n == "query" {
+			r.names, r.ds = append(r.names, n), append(r.ds, p.ds[i])
+		}
+	}
+	return r
+}
+
+// aad binds sealed bytes to their place in this log.
+func aad(origin string, seq uint64, name string) []byte {
+	return []byte(origin + "\n" + strconv.FormatUint(seq, 10) + "\n" + name)
+}
+
+// resultName stands for a stored result in aad; no detail can have this name.
+const resultName = "/result"
+
+// micros is the clock of entries.
+func micros(t time.Time) int64 { return t.UnixMicro() }

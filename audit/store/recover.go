@@ -1,0 +1,270 @@
+package store
+
+import (
+	"bytes"
+	"fmt"
+	"strconv"
+	"strings"
+
+	bolt "go.etcd.io/bbolt"
+
+	"jali/audit"
+)
+
+// recheck is how many entries at the end of the log every start hashes again.
+const recheck = 4096
+
+// recover is the start of audit-log.md section 7, steps 2 to 4 and 6. Step 5, asking witnesses, comes with them.
+func (s *Store) recover() error {
+	var repair *tail
+	err := s.db.View(func(tx *bolt.Tx) error {
+		origin, vkeys, final, err := checkSchema(tx)
+		if err != nil {
+			return err
+		}
+		if origin != s.signer.keys.Origin || strings.Join(vkeys, "\n") != strings.Join(s.signer.keys.VKeys, "\n") {
+			return fmt.Errorf("%w: the log keys are not those of this log", ErrKeyFile)
+		}
+		h, err := decodeHead(tx.Bucket(bState).Get(keyHead))
+		if err != nil {
+			return err
+		}
+		if last, _ := tx.Bucket(bEntries).Cursor().Last(); h.n == 0 || last == nil || fromU64(last) != h.n-1 {
+			return fmt.Errorf("%w: the head does not stand at the last entry", ErrDamaged)
+		}
+		if repair, err = s.loadTree(tx, h); err != nil {
+			return err
+		}
+		if err := checkTail(tx, h, origin, vkeys, final); err != nil {
+			return err
+		}
+		return s.checkLatest(tx, h)
+	})
+	if err != nil {
+		return err
+	}
+	if repair != nil {
+		s.cfg.Logger.Warn("audit store: tiles did not match the log and were rebuilt from the entries; find out who changed them")
+		if err := s.db.Update(func(tx *bolt.Tx) error { return writeTiles(tx, repair.n) }); err != nil {
+			return fmt.Errorf("rebuild tiles: %w", err)
+		}
+	}
+	return s.recordStart()
+}
+
+// loadTree is step 2: the tail is rebuilt from tiles. If they do not give the recorded root but the entries do, the tiles
+// were damaged, and the tail to repair them from is returned.
+func (s *Store) loadTree(tx *bolt.Tx, h head) (*tail, error) {
+	tl, err := loadTail(h.n, h.leaf, h.t, tilesOf(tx))
+	if err == nil {
+		if root, e := audit.RootOf(tl.tree); e == nil && root == h.root {
+			s.tail = tl
+			return nil, nil
+		}
+	}
+	tl = newTail()
+	for i := range h.n {
+		line := tx.Bucket(bEntries).Get(u64(i))
+		if line == nil {
+			return nil, fmt.Errorf("%w: entry %d is missing", ErrDamaged, i)
+		}
+		if err := tl.append(line, h.t); err != nil {
+			return nil, err
+		}
+	}
+	root, err := audit.RootOf(tl.tree)
+	if err != nil {
+		return nil, err
+	}
+	if root != h.root {
+		return nil, fmt.Errorf("%w: neither tiles nor entries give the recorded root", ErrDamaged)
+	}
+	for _, t := range tl.dirty {
+		t.dirty = false
+	}
+	tl.dirty = nil
+	s.tail = tl
+	return tl, nil
+}
+
+// writeTiles replaces all tiles by those of the entries.
+func writeTiles(tx *bolt.Tx, n uint64) error {
+	if err := tx.DeleteBucket(bTiles); err != nil {
+		return err
+	}
+	if _, err := tx.CreateBucket(bTiles); err != nil {
+		return err
+	}
+	tl := newTail()
+	for i := range n {
+		if err := tl.append(tx.Bucket(bEntries).Get(u64(i)), 0); err != nil {
+			return err
+		}
+	}
+	b := tx.Bucket(bTiles)
+	for _, t := range tl.dirty {
+		if err := b.Put(tileKey(t.level, t.index), t.hashes); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkTail is step 3: the last entries are hashed again, and what they say is compared with the ledgers, the open intents
+// and what is active.
+func checkTail(tx *bolt.Tx, h head, origin string, vkeys []string, final []byte) error {
+	e := tx.Bucket(bEntries)
+	chain := audit.NewChain(origin, vkeys, final)
+	from := uint64(0)
+	if h.n > recheck {
+		from = h.n - recheck
+		before := e.Get(u64(from - 1))
+		entry, err := audit.ParseEntry(before)
+		if err != nil {
+			return fmt.Errorf("%w: entry %d: %w", ErrDamaged, from-1, err)
+		}
+		chain = audit.ResumeChain(origin, from, audit.LeafHash(before), entry.Time)
+	}
+	for i := from; i < h.n; i++ {
+		if err := chain.Next(e.Get(u64(i))); err != nil {
+			return fmt.Errorf("%w: %w", ErrDamaged, err)
+		}
+	}
+	if chain.Head() != h.leaf || chain.Time() != h.t {
+		return fmt.Errorf("%w: the head is not that of entry %d", ErrDamaged, h.n-1)
+	}
+	for seq := range chain.Open() {
+		if tx.Bucket(bOpen).Get(u64(seq)) == nil {
+			return fmt.Errorf("%w: entry %d is open but not listed as open", ErrDamaged, seq)
+		}
+	}
+	if err := checkLedgers(tx, chain); err != nil {
+		return err
+	}
+	return checkActive(tx)
+}
+
+// checkLedgers compares every ledger with the entry that changed it last; those that the chain has followed, with the chain.
+func checkLedgers(tx *bolt.Tx, chain *audit.Chain) error {
+	for k, l := range chain.Ledgers() {
+		got, err := decodeLedger(tx.Bucket(bBudget).Get(ledgerKey(k)))
+		if err != nil {
+			return err
+		}
+		if got.seq != l.Seq {
+			return fmt.Errorf("%w: entry %d changed a ledger, the ledger says entry %d", ErrDamaged, l.Seq, got.seq)
+		}
+	}
+	return tx.Bucket(bBudget).ForEach(func(key, value []byte) error {
+		k, err := parseLedgerKey(key)
+		if err != nil {
+			return err
+		}
+		l, err := decodeLedger(value)
+		if err != nil {
+			return err
+		}
+		e, err := audit.ParseEntry(tx.Bucket(bEntries).Get(u64(l.seq)))
+		if err != nil {
+			return fmt.Errorf("%w: entry %d: %w", ErrDamaged, l.seq, err)
+		}
+		side := "p"
+		if k.Agreement != "" {
+			side = "a"
+		}
+		ok := e.Text("pop") == k.Population && (k.Agreement == "" || e.Text("ag") == k.Agreement)
+		switch e.Kind {
+		case audit.Intent:
+			ok = ok && l.spent == audit.Amount{Rho: e.Part("bud1", side+"r"), Delta: e.Part("bud1", side+"d")}
+		case audit.Budget:
+			ok = ok && e.Text("ag") == k.Agreement && l.cap == audit.Amount{Rho: e.Part("cap", "r"), Delta: e.Part("cap", "d")}
+		default:
+			ok = false
+		}
+		if !ok {
+			return fmt.Errorf("%w: a ledger is not what entry %d says", ErrDamaged, l.seq)
+		}
+		return nil
+	})
+}
+
+// checkActive compares bucket a with the entries it names.
+func checkActive(tx *bolt.Tx) error {
+	return tx.Bucket(bActive).ForEach(func(name, b []byte) error {
+		value, seq := activeValue(b)
+		e, err := audit.ParseEntry(tx.Bucket(bEntries).Get(u64(seq)))
+		if err != nil {
+			return fmt.Errorf("%w: entry %d: %w", ErrDamaged, seq, err)
+		}
+		if n, v, ok := audit.Activates(e.Kind, e.Text, e.Int); ok && n == string(name) && v != value {
+			return fmt.Errorf("%w: what is active is not what entry %d says", ErrDamaged, seq)
+		}
+		return nil
+	})
+}
+
+// checkLatest is step 4: the newest checkpoint kept must lie on this tree.
+func (s *Store) checkLatest(tx *bolt.Tx, h head) error {
+	_, note := tx.Bucket(bCheck).Cursor().Last()
+	if note == nil {
+		return nil
+	}
+	cp, err := s.signer.keys.OpenCheckpoint(note)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	return onTree(cp, h.n, tilesOf(tx))
+}
+
+// onTree checks that a checkpoint is of a tree that these tiles extend.
+func onTree(cp audit.Checkpoint, n uint64, tiles audit.TileReader) error {
+	if cp.Size > n {
+		return fmt.Errorf("%w: a checkpoint was signed for %d entries, there are %d: the end of the log is gone", ErrDamaged, cp.Size, n)
+	}
+	tree, err := audit.RangeFromTiles(cp.Size, tiles)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	if root, err := audit.RootOf(tree); err != nil || !bytes.Equal(root[:], cp.Root[:]) {
+		return fmt.Errorf("%w: the checkpoint signed for %d entries is of another history", ErrDamaged, cp.Size)
+	}
+	return nil
+}
+
+// recordStart is step 6: in one transaction each open intent gets INTERRUPTED (its charge stands) and ADMIN records the
+// start. A crash here leaves all of it to the next start.
+func (s *Store) recordStart() error {
+	var items []Item
+	err := s.db.View(func(tx *bolt.Tx) error {
+		return tx.Bucket(bOpen).ForEach(func(k, _ []byte) error {
+			seq := fromU64(k)
+			e, err := audit.ParseEntry(tx.Bucket(bEntries).Get(k))
+			if err != nil || e.Kind != audit.Intent {
+				return fmt.Errorf("%w: entry %s is listed as open and is no INTENT", ErrDamaged, strconv.FormatUint(seq, 10))
+			}
+			items = append(items, Item{Kind: audit.Interrupted, Ref: &seq})
+			return nil
+		})
+	})
+	if err != nil {
+		return err
+	}
+	items = append(items, Item{Kind: audit.Admin, Fields: s.cfg.Start, Details: s.cfg.StartDetails})
+	batch := make([]*prepared, len(items))
+	for i, it := range items {
+		if batch[i], err = s.prepare(it); err != nil {
+			return fmt.Errorf("record start: %w", err)
+		}
+	}
+	out, pub, err := s.commit(batch)
+	if err != nil {
+		return fmt.Errorf("record start: %w", err)
+	}
+	for _, o := range out {
+		if o.err != nil {
+			return fmt.Errorf("record start: %w", o.err)
+		}
+	}
+	s.state.Store(&pub)
+	return nil
+}

@@ -1,0 +1,105 @@
+package store
+
+import (
+	bolt "go.etcd.io/bbolt"
+
+	"github.com/transparency-dev/merkle/compact"
+
+	"jali/audit"
+)
+
+// tail is the end of the log as the writer owns it: what the next entry is chained to, and the tiles it goes to. It runs
+// ahead of the disk only inside a transaction; a transaction that fails stops the process, so nothing is ever taken back.
+type tail struct {
+	n     uint64
+	leaf  [32]byte
+	t     int64
+	tree  *compact.Range
+	tiles map[uint8]*tile
+	dirty []*tile
+}
+
+// tile is the rightmost tile of a level.
+type tile struct {
+	level  uint8
+	index  uint64
+	hashes []byte
+	dirty  bool
+}
+
+func newTail() *tail { return &tail{tree: audit.Ranges.NewEmptyRange(0), tiles: map[uint8]*tile{}} }
+
+// append adds a header line that carries time t.
+func (tl *tail) append(line []byte, t int64) error {
+	leaf := audit.LeafHash(line)
+	if err := tl.tree.Append(append([]byte(nil), leaf[:]...), tl.visit); err != nil {
+		return err
+	}
+	tl.n, tl.leaf, tl.t = tl.n+1, leaf, t
+	return nil
+}
+
+// visit puts a completed node where it belongs if it is on a tile level: every eighth.
+func (tl *tail) visit(id compact.NodeID, hash []byte) {
+	if id.Level%8 != 0 {
+		return
+	}
+	level, index := uint8(id.Level/8), id.Index/audit.TileWidth
+	cur := tl.tiles[level]
+	if cur == nil || cur.index != index {
+		cur = &tile{level: level, index: index}
+		tl.tiles[level] = cur
+	}
+	cur.hashes = append(cur.hashes, hash...)
+	if !cur.dirty {
+		cur.dirty = true
+		tl.dirty = append(tl.dirty, cur)
+	}
+}
+
+// flush writes the changed tiles and the head.
+func (tl *tail) flush(tx *bolt.Tx) (root [32]byte, err error) {
+	b := tx.Bucket(bTiles)
+	b.FillPercent = 1
+	for _, t := range tl.dirty {
+		if err := b.Put(tileKey(t.level, t.index), t.hashes); err != nil {
+			return root, err
+		}
+		t.dirty = false
+	}
+	tl.dirty = tl.dirty[:0]
+	if root, err = audit.RootOf(tl.tree); err != nil {
+		return root, err
+	}
+	return root, tx.Bucket(bState).Put(keyHead, head{tl.n, tl.leaf, root, tl.t}.encode())
+}
+
+// tilesOf reads tiles inside a transaction. Slices are valid until it ends.
+func tilesOf(tx *bolt.Tx) audit.TileReader {
+	b := tx.Bucket(bTiles)
+	return func(level uint8, index uint64, width int) ([]byte, error) {
+		return b.Get(tileKey(level, index)), nil
+	}
+}
+
+// loadTail rebuilds the tail of n entries from tiles.
+func loadTail(n uint64, leaf [32]byte, t int64, tiles audit.TileReader) (*tail, error) {
+	tree, err := audit.RangeFromTiles(n, tiles)
+	if err != nil {
+		return nil, err
+	}
+	tl := &tail{n: n, leaf: leaf, t: t, tree: tree, tiles: map[uint8]*tile{}}
+	for level, size := uint8(0), n; size > 0; level, size = level+1, size/audit.TileWidth {
+		if width := int(size % audit.TileWidth); width > 0 {
+			b, err := tiles(level, size/audit.TileWidth, width)
+			if err != nil {
+				return nil, err
+			}
+			if len(b) < 32*width {
+				return nil, ErrDamaged
+			}
+			tl.tiles[level] = &tile{level: level, index: size / audit.TileWidth, hashes: append([]byte(nil), b[:32*width]...)}
+		}
+	}
+	return tl, nil
+}

@@ -1,0 +1,100 @@
+package store
+
+import (
+	"fmt"
+	"runtime"
+	"time"
+)
+
+const (
+	// maxBatch bounds a commit, so that the first caller of a batch does not wait for ever for the last.
+	maxBatch = 512
+	// linger is how long the writer waits for callers that were answered a moment ago to come back. Without it two cohorts
+	// form that take turns, each paying for a commit of its own.
+	linger = 300 * time.Microsecond
+)
+
+// write is the single writer: it alone owns the tail of the log. It stops at Close or at the first storage error.
+func (s *Store) write() {
+	defer close(s.stopped)
+	var peak peak
+	batch := make([]*prepared, 0, maxBatch)
+	for {
+		select {
+		case p := <-s.submit:
+			batch = append(batch[:0], p)
+		case <-s.stop:
+			// An item whose caller has gone away may still be waiting: submitted is submitted.
+			select {
+			case p := <-s.submit:
+				batch = append(batch[:0], p)
+			default:
+				return
+			}
+		}
+		batch = s.gather(batch, peak.want(int(s.inflight.Load())))
+		out, pub, err := s.guarded(batch)
+		if err != nil {
+			// Nobody is answered: what is on disk is unknown until the next start has looked.
+			s.failed.Store(&err)
+			s.cfg.Fatal(err)
+			return
+		}
+		s.publish(pub)
+		for i, p := range batch {
+			p.done <- out[i]
+		}
+	}
+}
+
+// gather takes what has been submitted; if more callers are about it lingers for them.
+func (s *Store) gather(batch []*prepared, want int) []*prepared {
+	var deadline time.Time
+	for len(batch) < maxBatch {
+		select {
+		case p := <-s.submit:
+			batch = append(batch, p)
+			continue
+		default:
+		}
+		if len(batch) >= want {
+			return batch
+		}
+		now := time.Now()
+		if deadline.IsZero() {
+			deadline = now.Add(linger)
+		} else if now.After(deadline) {
+			return batch
+		}
+		// A timer this short would be rounded up to a millisecond when the process is otherwise idle; yielding lets the
+		// callers that we wait for run on this very processor.
+		runtime.Gosched()
+	}
+	return batch
+}
+
+// peak remembers how many callers were about lately: the largest number of the last 16 commits.
+type peak struct {
+	recent [16]int
+	i      int
+}
+
+func (p *peak) want(now int) int {
+	p.recent[p.i%len(p.recent)] = now
+	p.i++
+	most := 0
+	for _, n := range p.recent {
+		most = max(most, n)
+	}
+	return min(most, maxBatch)
+}
+
+// guarded turns a panic during the commit into an error: the state in memory is then as unknown as after a failed fsync.
+func (s *Store) guarded(batch []*prepared) (out []outcome, pub published, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("commit: panic: %v", r)
+		}
+	}()
+	return s.commit(batch)
+}
