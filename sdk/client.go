@@ -1,0 +1,78 @@
+package sdk
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+
+	jaliv1 "jali/proto/jali/v1"
+)
+
+// maxMessage bounds an answer: 100,000 cells with error terms and typed copy fit.
+const maxMessage = 64 << 20
+
+// Client asks one gateway. It is safe for concurrent use.
+type Client struct {
+	conn     *grpc.ClientConn
+	config   Config
+	vkeys    []string
+	queries  jaliv1.QueryServiceClient
+	catalog  jaliv1.CatalogServiceClient
+	balances jaliv1.BudgetServiceClient
+}
+
+// Dial checks the configuration and returns a client. It does not wait for the gateway: the first call connects, and an
+// unreachable gateway is that call's ErrUnavailable. The context is not kept.
+func Dial(ctx context.Context, config Config) (*Client, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("dial gateway: %w", err)
+	}
+	target, err := config.target()
+	if err != nil {
+		return nil, err
+	}
+	tlsConfig, err := config.tls(time.Now())
+	if err != nil {
+		return nil, err
+	}
+	vkeys, err := config.vkeys()
+	if err != nil {
+		return nil, err
+	}
+	if config.Timeout <= 0 {
+		config.Timeout = defaultTimeout
+	}
+	if config.Attempts <= 0 {
+		config.Attempts = defaultAttempts
+	}
+	if config.Backoff <= 0 {
+		config.Backoff = defaultBackoff
+	}
+	conn, err := grpc.NewClient("dns:///"+target,
+		grpc.WithTransportCredentials(credentials.NewTLS(tlsConfig)),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage)),
+		grpc.WithUserAgent("jali-sdk-go"),
+		// The client retries by itself, with one idempotency key for all attempts.
+		grpc.WithDisableServiceConfig(),
+		grpc.WithDisableRetry(),
+	)
+	if err != nil {
+		return nil, fmt.Errorf("dial gateway: %w", err)
+	}
+	return &Client{
+		conn: conn, config: config, vkeys: vkeys,
+		queries:  jaliv1.NewQueryServiceClient(conn),
+		catalog:  jaliv1.NewCatalogServiceClient(conn),
+		balances: jaliv1.NewBudgetServiceClient(conn),
+	}, nil
+}
+
+// Close ends the connection; calls under way fail with ErrUnavailable.
+func (c *Client) Close() error { return c.conn.Close() }
+
+// Conn is the connection, for services this package does not wrap (AuditService, health, reflection). Errors from it are gRPC
+// status errors; FromStatus types them.
+func (c *Client) Conn() grpc.ClientConnInterface { return c.conn }
