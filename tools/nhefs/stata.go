@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strconv"
 )
 
 // table is a Stata data set of numbers; nil is missing.
@@ -61,6 +62,10 @@ func readStata(b []byte) (table, error) {
 			return t, fmt.Errorf("variable %s has type %d", name, v)
 		}
 	}
+	labels, err := readLabels(b, vars)
+	if err != nil {
+		return t, err
+	}
 	// Found by length, not by its end tag: the bytes of a number may look like one.
 	at := bytes.Index(b, []byte("<data>"))
 	if at < 0 || len(b)-at-6 < obs*width {
@@ -82,6 +87,12 @@ func readStata(b []byte) (table, error) {
 			}
 			if x := int32(binary.LittleEndian.Uint32(data)); x <= maxLong {
 				f := float64(x)
+				if labels[i] != nil {
+					var ok bool
+					if f, ok = labels[i][x]; !ok {
+						return t, fmt.Errorf("variable %s has a value without label", t.names[i])
+					}
+				}
 				row[i] = &f
 			}
 			data = data[4:]
@@ -89,6 +100,70 @@ func readStata(b []byte) (table, error) {
 		t.rows = append(t.rows, row)
 	}
 	return t, nil
+}
+
+// readLabels gives for each variable what its coded values stand for, nil if they stand for themselves. Factors were exported
+// as 1, 2, ... with the original code as the label: sex 1 means 0.
+func readLabels(b []byte, vars int) ([]map[int32]float64, error) {
+	names, err := section(b, "<value_label_names>", "</value_label_names>")
+	if err != nil || len(names) != 129*vars {
+		return nil, errors.New("names of value labels")
+	}
+	rest, err := section(b, "<value_labels>", "</value_labels>")
+	if err != nil {
+		return nil, err
+	}
+	lists := map[string]map[int32]float64{}
+	for len(rest) > 0 {
+		l, err := section(rest, "<lbl>", "</lbl>")
+		if err != nil {
+			return nil, err
+		}
+		rest = rest[len("<lbl></lbl>")+len(l):]
+		name, list, err := labelList(l)
+		if err != nil {
+			return nil, err
+		}
+		lists[name] = list
+	}
+	all := make([]map[int32]float64, vars)
+	for i := range vars {
+		name, _, _ := bytes.Cut(names[129*i:129*(i+1)], []byte{0})
+		if len(name) > 0 {
+			if all[i] = lists[string(name)]; all[i] == nil {
+				return nil, fmt.Errorf("no value labels %s", name)
+			}
+		}
+	}
+	return all, nil
+}
+
+// labelList reads one list: length, name[129], padding[3], n, length of the texts, n offsets, n values, texts.
+func labelList(l []byte) (string, map[int32]float64, error) {
+	const head = 4 + 129 + 3
+	if len(l) < head+8 {
+		return "", nil, errors.New("value labels")
+	}
+	name, _, _ := bytes.Cut(l[4:4+129], []byte{0})
+	n := int(binary.LittleEndian.Uint32(l[head:]))
+	if n > 1000 || len(l) < head+8+8*n {
+		return "", nil, fmt.Errorf("value labels %s", name)
+	}
+	offsets, values, texts := l[head+8:], l[head+8+4*n:], l[head+8+8*n:]
+	list := map[int32]float64{}
+	for i := range n {
+		off := binary.LittleEndian.Uint32(offsets[4*i:])
+		if int(off) >= len(texts) {
+			return "", nil, fmt.Errorf("value labels %s", name)
+		}
+		text, _, _ := bytes.Cut(texts[off:], []byte{0})
+		x, err := strconv.ParseFloat(string(text), 64)
+		if err != nil {
+			return "", nil, fmt.Errorf("value labels %s: a label is no number", name)
+		}
+		list[int32(binary.LittleEndian.Uint32(values[4*i:]))] = x
+	}
+	return string(name), list, nil
 }
 
 // section is what lies between the first start and the first end after it.
