@@ -27,12 +27,12 @@ type Book struct {
 	mu     sync.Mutex
 	byID   map[string]*list.Element // of Quote, in all
 	all    *list.List               // oldest first, hence first to expire first
-	owners map[string]int           // number of quotes per Quote.Who
+	owners map[string][]string      // ids per Quote.Who, oldest first
 }
 
 // NewBook makes an empty book with the clock and lifetime given.
 func NewBook(now func() time.Time, ttl time.Duration) *Book {
-	return &Book{now: now, ttl: ttl, byID: map[string]*list.Element{}, all: list.New(), owners: map[string]int{}}
+	return &Book{now: now, ttl: ttl, byID: map[string]*list.Element{}, all: list.New(), owners: map[string][]string{}}
 }
 
 // Put gives the quote an unguessable id and an expiry, and keeps it for its owner. The returned quote has both.
@@ -50,14 +50,14 @@ func (b *Book) Put(q Quote) (Quote, error) {
 	defer b.mu.Unlock()
 	q.Expires = b.now().Add(b.ttl)
 	b.expire()
-	if b.owners[q.Who] >= maxPerOwner {
-		b.dropOldest(q.Who)
+	if ids := b.owners[q.Who]; len(ids) >= maxPerOwner {
+		b.drop(b.byID[ids[0]])
 	}
 	if b.all.Len() >= maxQuotes {
 		b.drop(b.all.Front())
 	}
 	b.byID[q.ID] = b.all.PushBack(q)
-	b.owners[q.Who]++
+	b.owners[q.Who] = append(b.owners[q.Who], q.ID)
 	return q, nil
 }
 
@@ -91,19 +91,11 @@ func (b *Book) expire() {
 	}
 }
 
-func (b *Book) dropOldest(who string) {
-	for e := b.all.Front(); e != nil; e = e.Next() {
-		if e.Value.(Quote).Who == who {
-			b.drop(e)
-			return
-		}
-	}
-}
-
+// drop removes the oldest quote of all or of its owner; either way it is the first of its owner.
 func (b *Book) drop(e *list.Element) {
 	q := b.all.Remove(e).(Quote)
 	delete(b.byID, q.ID)
-	if b.owners[q.Who]--; b.owners[q.Who] == 0 {
+	if b.owners[q.Who] = b.owners[q.Who][1:]; len(b.owners[q.Who]) == 0 {
 		delete(b.owners, q.Who)
 	}
 }
