@@ -177,6 +177,25 @@ func (c *Chain) Root() ([32]byte, error) { return RootOf(c.tree) }
 // Open lists the intents without outcome.
 func (c *Chain) Open() map[uint64]struct{} { return c.open }
 
+// Released reports whether an INTENT was released.
+func (c *Chain) Released(seq uint64) bool { return c.released[seq/64]&(1<<(seq%64)) != 0 }
+
+// Commitments calls yield for every detail that the last entry checked commits to. The slices are valid until the next Next.
+func (c *Chain) Commitments(yield func(name, digest []byte) error) error {
+	for i := range c.h.fields {
+		if f := &c.h.fields[i]; f.sub != nil && string(f.key) == "dtl" {
+			if err := yield(f.sub, f.str); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// LastKind and Last are the last entry checked.
+func (c *Chain) LastKind() Kind { return c.h.kind }
+func (c *Chain) Last() Entry    { return c.h.entry() }
+
 // Counts tells how many entries of each kind were checked; Uninterpreted how many were of kinds this version does not know.
 func (c *Chain) Counts() map[Kind]uint64 { return c.counts }
 func (c *Chain) Uninterpreted() uint64   { return c.unknown }

@@ -47,7 +47,7 @@ func setup(t testing.TB, s *Store, agCap, popCap int64) {
 
 func intent(rho int64) Item {
 	return Item{
-		Kind: audit.Intent,
+		Kind:   audit.Intent,
 		Fields: audit.Object{"agv": 3, "ds": "health", "dsv": "dsv-1", "pu": "epi-03", "cls": "b", "pol": "pol-1", "mode": "sql"},
 		Charge: &Charge{Agreement: "agr-1", Population: "insured", Rho: rho},
 		Details: []audit.Detail{
