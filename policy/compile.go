@@ -78,12 +78,12 @@ func load(raw []byte, key *ecdsa.PublicKey, sealed bool) (*Bundle, error) {
 	} else {
 		reader = reader.WithSkipBundleVerification(true)
 	}
+	if err := checkManifest(fsys); err != nil {
+		return nil, err
+	}
 	contents, err := reader.Read()
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrBundle, err)
-	}
-	if err := checkManifest(contents.Manifest); err != nil {
-		return nil, err
 	}
 	b := &Bundle{
 		digest:   sha256.Sum256(raw),
@@ -133,7 +133,12 @@ func verify(fsys files, config *bundle.VerificationConfig) error {
 	return nil
 }
 
-func checkManifest(m bundle.Manifest) error {
+// checkManifest comes after the signature and before OPA reads the policy by it.
+func checkManifest(fsys files) error {
+	var m bundle.Manifest
+	if err := json.Unmarshal(fsys[manifestFile], &m); err != nil {
+		return fmt.Errorf("%w: .manifest is missing or not JSON", ErrBundle)
+	}
 	if m.RegoVersion != nil && *m.RegoVersion != 1 || len(m.FileRegoVersions) > 0 {
 		return fmt.Errorf("%w: .manifest: rego_version must be 1", ErrBundle)
 	}

@@ -38,8 +38,12 @@ func (p *Policy) Decide(ctx context.Context, in Input) (Grant, []Reason, error) 
 	if err != nil {
 		return Grant{}, nil, fmt.Errorf("decide: %w", err)
 	}
+	input, err := in.value()
+	if err != nil {
+		return Grant{}, nil, fmt.Errorf("decide: %w", err)
+	}
 	b := p.active.Load()
-	v, err := b.decide(ctx, raw, p.timeout)
+	v, err := b.evaluate(ctx, input, p.timeout)
 	if err != nil {
 		return Grant{}, nil, fmt.Errorf("decide: %w", err)
 	}
@@ -78,6 +82,9 @@ func (b *Bundle) decide(ctx context.Context, raw []byte, timeout time.Duration) 
 }
 
 func (b *Bundle) evaluate(ctx context.Context, input ast.Value, timeout time.Duration) (Verdict, error) {
+	if err := checkInput(input); err != nil {
+		return Verdict{}, err
+	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	got, err := eval(ctx, b.verdict, input)

@@ -21,8 +21,8 @@ var probes = []struct {
 	{"another role", func(in *Input) { in.Principal.Role = "regulator" }},
 	{"suspended", func(in *Input) { in.Agreement.State = "suspended" }},
 	{"ended", func(in *Input) { in.Agreement.State = "ended" }},
-	{"before it is valid", func(in *Input) { in.Now = in.Agreement.ValidFrom - 1 }},
-	{"after it was valid", func(in *Input) { in.Now = in.Agreement.ValidUntil }},
+	{"before it is valid", func(in *Input) { in.Agreement.ValidFrom = in.Now + 1 }},
+	{"after it was valid", func(in *Input) { in.Agreement.ValidUntil = in.Now }},
 	{"purpose not agreed", func(in *Input) { in.Agreement.Purposes = []string{"DUO:0000006"} }},
 	{"purpose unknown", func(in *Input) {
 		in.Purpose = "probe:none"

@@ -35,6 +35,14 @@ type schema struct {
 	Pattern     string             `json:"pattern"`
 
 	pattern *regexp.Regexp
+	fields  []field // of an object, in the order of Required
+}
+
+type field struct {
+	name   string
+	key    *ast.Term
+	schema *schema
+	scalar bool
 }
 
 func parseSchema(b []byte) (*schema, error) {
@@ -63,13 +71,16 @@ func (s *schema) prepare(path string) error {
 		if s.Additional == nil || *s.Additional || len(s.Required) != len(s.Properties) {
 			return fmt.Errorf("schema %s: object is not closed", path)
 		}
-		for name, p := range s.Properties {
-			if !slices.Contains(s.Required, name) {
-				return fmt.Errorf("schema %s: field is not required", path+"."+name)
+		for _, name := range s.Required {
+			p := s.Properties[name]
+			if p == nil {
+				return fmt.Errorf("schema %s: field is not described", path+"."+name)
 			}
 			if err := p.prepare(path + "." + name); err != nil {
 				return err
 			}
+			scalar := p.Type != "object" && p.Type != "array"
+			s.fields = append(s.fields, field{name, ast.StringTerm(name), p, scalar})
 		}
 		return nil
 	case "array":
@@ -141,22 +152,21 @@ func (s *schema) checkObject(v ast.Value, path string) error {
 	if !ok {
 		return fmt.Errorf("%s: %w", path, errType)
 	}
-	for _, name := range s.Required {
-		field := o.Get(ast.InternedTerm(name))
-		if field == nil {
-			return fmt.Errorf("%s.%s: %w", path, name, errMissing)
+	for _, f := range s.fields {
+		term := o.Get(f.key)
+		if term == nil {
+			return fmt.Errorf("%s.%s: %w", path, f.name, errMissing)
 		}
-		p := s.Properties[name]
-		if p.Type != "object" && p.Type != "array" {
-			if err := p.checkScalar(field.Value); err != nil {
-				return fmt.Errorf("%s.%s: %w", path, name, err)
+		if f.scalar {
+			if err := f.schema.checkScalar(term.Value); err != nil {
+				return fmt.Errorf("%s.%s: %w", path, f.name, err)
 			}
-		} else if err := p.check(field.Value, path+"."+name); err != nil {
+		} else if err := f.schema.check(term.Value, path+"."+f.name); err != nil {
 			return err
 		}
 	}
 	// All required fields are there and required means all: one more is one too many.
-	if o.Len() != len(s.Required) {
+	if o.Len() != len(s.fields) {
 		return fmt.Errorf("%s: %w", path, errUnknown)
 	}
 	return nil

@@ -34,7 +34,7 @@ required := {
 
 # Who asks.
 
-passed contains "role" if input.principal.role in data.jali.roles
+passed contains "role" if data.jali.roles[input.principal.role]
 
 passed contains "party" if input.principal.org in input.agreement.parties
 
@@ -80,19 +80,19 @@ passed contains "sensitivity" if {
 }
 
 passed contains "kind" if {
-	input.query.kind in data.jali.kinds
+	data.jali.kinds[input.query.kind]
 	input.query.kind in input.agreement.kinds
 }
 
 passed contains "mode" if {
-	input.query.mode in data.jali.modes
+	data.jali.modes[input.query.mode]
 	input.query.mode == input.agreement.mode
 }
 
 passed contains "aggregates" if {
 	count(input.query.aggregates) > 0
 	every aggregate in input.query.aggregates {
-		aggregate in data.jali.aggregates
+		data.jali.aggregates[aggregate]
 	}
 }
 
@@ -133,14 +133,14 @@ passed contains "hours" if {
 
 # Fields that no other check reads still have to be there: they are recorded with the decision.
 passed contains "input" if {
-	is_string(input.principal.name)
-	is_string(input.principal.key)
-	is_string(input.agreement.id)
+	input.principal.name
+	input.principal.key
+	input.agreement.id
 	input.agreement.version >= 1
-	is_string(input.query.population)
-	is_string(input.query.class)
-	is_string(input.price.nano_rho)
-	is_string(input.price.delta_e18)
+	input.query.population
+	input.query.class
+	input.price.nano_rho
+	input.price.delta_e18
 	input.budget.agreement_pu >= 0
 	input.budget.population_pu >= 0
 }

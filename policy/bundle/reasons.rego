@@ -45,7 +45,7 @@ reason(code) := {
 
 message["role"] := {
 	"text": "your certificate does not have a role that may query",
-	"hint": concat("", ["use a certificate with the role ", list(data.jali.roles)]),
+	"hint": concat("", ["use a certificate with the role ", list(names(data.jali.roles))]),
 }
 
 message["state"] := {
@@ -109,7 +109,7 @@ message["mode"] := {
 
 message["aggregates"] := {
 	"text": "the query has no aggregate, or one this gateway does not release",
-	"hint": concat("", ["use one of: ", list(data.jali.aggregates)]),
+	"hint": concat("", ["use one of: ", list(names(data.jali.aggregates))]),
 }
 
 message["cells"] := {
@@ -160,5 +160,7 @@ message["input"] := {
 list(names) := concat(", ", names) if count(names) <= 40
 
 list(names) := concat("", [concat(", ", array.slice(names, 0, 40)), ", ..."]) if count(names) > 40
+
+names(known) := sort(object.keys(known))
 
 day(seconds) := time.format([seconds * 1000000000, "UTC", "2006-01-02"])
