@@ -1,0 +1,331 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"math/big"
+	"slices"
+	"strings"
+
+	"jali/gateway/catalog"
+	"jali/gateway/protect"
+	"jali/gateway/query"
+)
+
+// F0 (disclosure-control.md section 6.2): the contribution bounds follow from what import verified, so a plain GROUP BY is the
+// bounded query. Values are clipped inline and only where the catalogue allows values beyond the clip. SQL computes integer
+// sums of x; the centre is taken off afterwards, exactly.
+
+// maxCaseRuns bounds the CASE tree of a banded group; wider ones take the stream.
+const maxCaseRuns = 1024
+
+// aggregate answers a plan whose bounds are proved.
+func (e *Engine) aggregate(ctx context.Context, plan *query.Plan) (protect.Cells, error) {
+	a := &aggregation{plan: plan}
+	if err := a.write(); err != nil {
+		return protect.Cells{}, err
+	}
+	err := e.session(func(c *connection) error {
+		rows, err := c.query(ctx, a.sql.String(), a.sql.args...)
+		if err != nil {
+			return err
+		}
+		defer rows.close()
+		for rows.next() {
+			if err := a.read(rows); err != nil {
+				return err
+			}
+		}
+		return rows.err
+	})
+	if plan.Private {
+		return sortKeys(a.cells), err
+	}
+	return a.cells, err
+}
+
+// aggregation is one plain GROUP BY: how it is written and how its rows are read.
+type aggregation struct {
+	plan   *query.Plan
+	sql    writer
+	groups []group
+	sums   []string // distinct aggregates, each a HUGEINT
+	items  []aggregateItem
+	cells  protect.Cells
+	seen   []bool
+	places map[string]int
+}
+
+// group is one GROUP BY column: text says how its value is read, labels is nil for private keys.
+type group struct {
+	ref    query.ColumnRef
+	labels *labeler
+	text   bool
+	banded bool // the statement yields the label's index
+}
+
+// aggregateItem computes an item from two aggregates: sums[sum] - center*sums[count].
+type aggregateItem struct {
+	sum, count int // count -1: no centre
+	center     *big.Int
+}
+
+func (a *aggregation) write() error {
+	p := a.plan
+	s, err := a.sql.open(p.Tables)
+	if err != nil {
+		return err
+	}
+	var list []string
+	for i, r := range p.GroupBy {
+		x, g, err := a.group(s, r, p.Domains[i])
+		if err != nil {
+			return err
+		}
+		a.groups, list = append(a.groups, g), append(list, x)
+	}
+	for _, it := range p.Items {
+		if err := a.item(s, it); err != nil {
+			return err
+		}
+	}
+	for _, x := range a.sums {
+		list = append(list, "("+x+")::HUGEINT")
+	}
+	a.sql.WriteString("SELECT " + strings.Join(list, ", "))
+	if err := a.sql.from(s, p.Where); err != nil {
+		return err
+	}
+	for i := range a.groups {
+		if i == 0 {
+			a.sql.WriteString(" GROUP BY 1")
+		} else {
+			fmt.Fprintf(&a.sql, ", %d", i+1)
+		}
+	}
+	size, err := domainSize(p)
+	if err != nil {
+		return err
+	}
+	a.cells.Values = make([][]*big.Int, len(p.Items))
+	if p.Private {
+		a.cells.Keys, a.places = [][]catalog.Value{}, map[string]int{}
+		return nil
+	}
+	for i := range a.cells.Values {
+		a.cells.Values[i] = make([]*big.Int, size)
+	}
+	a.seen = make([]bool, size)
+	return nil
+}
+
+func (a *aggregation) group(s *scope, r query.ColumnRef, d protect.Domain) (string, group, error) {
+	g := group{ref: r}
+	x, err := s.column(r)
+	if err != nil {
+		return "", g, err
+	}
+	g.text = encodingOf(r.Column).kind == texts
+	if !d.Private {
+		if g.labels, err = newLabeler(r, d); err != nil {
+			return "", g, err
+		}
+	}
+	switch {
+	case r.Band == nil && g.text:
+		return x, g, nil
+	case r.Band == nil:
+		return x + "::BIGINT", g, nil
+	case d.Private:
+		return "", g, fmt.Errorf("%w: private band", errPlan)
+	case g.text || len(g.labels.runs) > maxCaseRuns:
+		return "", g, errStreamOnly
+	}
+	g.banded = true
+	return "(" + g.labels.runs.caseOf(x) + ")::BIGINT", g, nil
+}
+
+// item chooses the aggregates of an item.
+func (a *aggregation) item(s *scope, it query.Item) error {
+	add := func(x string) int {
+		if i := slices.Index(a.sums, x); i >= 0 {
+			return i
+		}
+		a.sums = append(a.sums, x)
+		return len(a.sums) - 1
+	}
+	if it.Col == nil {
+		switch {
+		case it.Kind == query.Rows, it.Kind == query.Persons && a.plan.Bounds.PerCol == 1:
+			a.items = append(a.items, aggregateItem{add("count(*)"), -1, nil})
+		case it.Kind == query.Persons:
+			a.items = append(a.items, aggregateItem{add("count(DISTINCT " + s.person + ")"), -1, nil})
+		default:
+			return fmt.Errorf("%w: item without column", errPlan)
+		}
+		return nil
+	}
+	x, err := s.column(*it.Col)
+	if err != nil {
+		return err
+	}
+	if it.Kind == query.Rows {
+		a.items = append(a.items, aggregateItem{add("count(" + x + ")"), -1, nil})
+		return nil
+	}
+	m, err := measureOf(it)
+	if err != nil {
+		return err
+	}
+	y := m.clipped(x)
+	switch {
+	case it.Kind == query.Sum:
+		a.items = append(a.items, aggregateItem{add("coalesce(sum(" + y + "), 0)"), add("count(" + x + ")"), big.NewInt(it.Center)})
+	default:
+		typ := "BIGINT"
+		if !m.squareFits {
+			typ = "HUGEINT"
+		}
+		d := fmt.Sprintf("(%s::%s - %d)", y, typ, it.Center)
+		a.items = append(a.items, aggregateItem{add("coalesce(sum(" + d + " * " + d + "), 0)"), -1, nil})
+	}
+	return nil
+}
+
+// clipped writes x held within the clip bounds; NULL stays NULL.
+func (m measure) clipped(x string) string {
+	switch {
+	case m.clipLo <= m.enc.lo && m.clipHi >= m.enc.hi:
+		return x
+	case m.clipLo <= m.enc.lo:
+		return fmt.Sprintf("(CASE WHEN %s > %d THEN %d ELSE %s END)", x, m.clipHi, m.clipHi, x)
+	case m.clipHi >= m.enc.hi:
+		return fmt.Sprintf("(CASE WHEN %s < %d THEN %d ELSE %s END)", x, m.clipLo, m.clipLo, x)
+	}
+	return fmt.Sprintf("(CASE WHEN %s < %d THEN %d WHEN %s > %d THEN %d ELSE %s END)", x, m.clipLo, m.clipLo, x, m.clipHi, m.clipHi, x)
+}
+
+// read adds one chunk of result rows.
+func (a *aggregation) read(rows *cursor) error {
+	for i := range rows.rows {
+		cell, counts, err := a.cell(rows, i)
+		if err != nil {
+			return err
+		}
+		if !counts {
+			continue
+		}
+		sums := make([]*big.Int, len(a.sums))
+		for j := range sums {
+			p, mask := rows.vector(len(a.groups) + j)
+			if !valid(mask, i) {
+				return fmt.Errorf("%w: NULL sum", errPlan)
+			}
+			sums[j] = values[hugeint](p, rows.rows)[i].big()
+		}
+		for j, it := range a.items {
+			v := new(big.Int).Set(sums[it.sum])
+			if it.count >= 0 {
+				v.Sub(v, new(big.Int).Mul(it.center, sums[it.count]))
+			}
+			if a.cells.Values[j][cell] != nil {
+				v.Add(v, a.cells.Values[j][cell])
+			}
+			a.cells.Values[j][cell] = v
+		}
+	}
+	return nil
+}
+
+// cell finds where a result row counts.
+func (a *aggregation) cell(rows *cursor, i int) (cell int, counts bool, err error) {
+	var key []catalog.Value
+	for j, g := range a.groups {
+		p, mask := rows.vector(j)
+		null := !valid(mask, i)
+		if g.labels == nil {
+			v := catalog.Value{}
+			switch {
+			case null:
+			case g.text:
+				v = catalog.StringValue(string(values[textValue](p, rows.rows)[i].bytes()))
+			default:
+				v = keyValue(g.ref.Column, values[int64](p, rows.rows)[i])
+			}
+			key = append(key, v)
+			continue
+		}
+		label := g.labels.other
+		switch {
+		case null:
+		case g.banded:
+			label = int32(values[int64](p, rows.rows)[i])
+		case g.text:
+			label = g.labels.word(values[textValue](p, rows.rows)[i].bytes())
+		default:
+			label = g.labels.number(values[int64](p, rows.rows)[i])
+		}
+		if label < 0 {
+			return 0, false, nil
+		}
+		if a.plan.Private {
+			key = append(key, a.plan.Domains[j].Labels[label])
+		} else {
+			cell = cell*int(g.labels.size) + int(label)
+		}
+	}
+	if !a.plan.Private {
+		// Two groups of the statement in one cell would count a person twice. Import leaves no value outside a code list, so
+		// only a domain that the filter does not imply could do it.
+		if a.seen[cell] && a.countsPersons() {
+			return 0, false, errStreamOnly
+		}
+		a.seen[cell] = true
+		return cell, true, nil
+	}
+	text := string(encodeKey(key))
+	at, known := a.places[text]
+	if !known {
+		at = len(a.cells.Keys)
+		a.places[text] = at
+		a.cells.Keys = append(a.cells.Keys, key)
+		for j := range a.cells.Values {
+			a.cells.Values[j] = append(a.cells.Values[j], nil)
+		}
+	}
+	return at, true, nil
+}
+
+// countsPersons reports whether merging groups would be wrong.
+func (a *aggregation) countsPersons() bool {
+	return a.plan.Bounds.PerCol > 1 && slices.ContainsFunc(a.plan.Items, func(it query.Item) bool { return it.Kind == query.Persons })
+}
+
+// hugeint is DuckDB's 128-bit integer.
+type hugeint struct {
+	lower uint64
+	upper int64
+}
+
+func (h hugeint) big() *big.Int {
+	b := new(big.Int).Lsh(big.NewInt(h.upper), 64)
+	return b.Add(b, new(big.Int).SetUint64(h.lower))
+}
+
+// domainSize is the number of public cells: 0 with private keys.
+func domainSize(p *query.Plan) (int64, error) {
+	if p.Private {
+		return 0, nil
+	}
+	size := int64(1)
+	for _, d := range p.Domains {
+		if d.Private || len(d.Labels) == 0 || size > maxCells/int64(len(d.Labels)) {
+			return 0, fmt.Errorf("%w: domain", errPlan)
+		}
+		size *= int64(len(d.Labels))
+	}
+	return size, nil
+}
+
+// maxCells bounds a domain, whatever policy allows.
+const maxCells = 1 << 22
