@@ -144,6 +144,9 @@ func (d *detail) connection() {
 	case strings.Contains(d.message, "remote error: tls:"):
 		d.code = codeTLS
 		d.hint = "the gateway does not accept the client certificate: check --cert and --key, or ask the custodian for a new one"
+	case strings.Contains(d.message, "broken pipe"), strings.Contains(d.message, "connection reset"), strings.Contains(d.message, "EOF"):
+		// In TLS 1.3 the client may write before it hears that its certificate is refused.
+		d.hint = "the gateway closed the connection: it is stopping, or it does not accept the client certificate (--cert, --key)"
 	case d.hint == "":
 		d.hint = "check the endpoint and that the gateway runs; asking again later is safe"
 	}
