@@ -13,6 +13,7 @@ package budget
 
 import (
 	"errors"
+	"math"
 	"math/big"
 	"time"
 
@@ -35,8 +36,16 @@ func (r NanoRho) PU() PU {
 	return PU((int64(r)-1)/perPU + 1)
 }
 
-// Nano converts exactly.
-func (p PU) Nano() NanoRho { return NanoRho(int64(p) * perPU) }
+// Nano converts exactly, and stops at the ends of int64: more than any ledger holds.
+func (p PU) Nano() NanoRho {
+	switch {
+	case p > math.MaxInt64/perPU:
+		return math.MaxInt64
+	case p < math.MinInt64/perPU:
+		return math.MinInt64
+	}
+	return NanoRho(int64(p) * perPU)
+}
 
 // Errors of pricing.
 var (
