@@ -16,7 +16,7 @@ const recheck = 4096
 
 // recover is the start of audit-log.md section 7, steps 2 to 4 and 6. Step 5, asking witnesses, comes with them.
 func (s *Store) recover() error {
-	var repair *tail
+	var repair bool
 	err := s.db.View(func(tx *bolt.Tx) error {
 		origin, vkeys, final, err := checkSchema(tx)
 		if err != nil {
@@ -32,20 +32,30 @@ func (s *Store) recover() error {
 		if last, _ := tx.Bucket(bEntries).Cursor().Last(); h.n == 0 || last == nil || fromU64(last) != h.n-1 {
 			return fmt.Errorf("%w: the head does not stand at the last entry", ErrDamaged)
 		}
-		if repair, err = s.loadTree(tx, h); err != nil {
+		tiles := tilesOf(tx)
+		if repair, err = s.loadTree(tx, h, tiles); err != nil {
 			return err
+		}
+		if repair {
+			rebuilt, err := tilesOfEntries(tx, h.n)
+			if err != nil {
+				return err
+			}
+			tiles = func(level uint8, index uint64, _ int) ([]byte, error) {
+				return rebuilt[[2]uint64{uint64(level), index}], nil
+			}
 		}
 		if err := checkTail(tx, h, origin, vkeys, final); err != nil {
 			return err
 		}
-		return s.checkLatest(tx, h)
+		return s.checkLatest(tx, h, tiles)
 	})
 	if err != nil {
 		return err
 	}
-	if repair != nil {
+	if repair {
 		s.cfg.Logger.Warn("audit store: tiles did not match the log and were rebuilt from the entries; find out who changed them")
-		if err := s.db.Update(func(tx *bolt.Tx) error { return writeTiles(tx, repair.n) }); err != nil {
+		if err := s.db.Update(writeTiles); err != nil {
 			return fmt.Errorf("rebuild tiles: %w", err)
 		}
 	}
@@ -53,57 +63,70 @@ func (s *Store) recover() error {
 }
 
 // loadTree is step 2: the tail is rebuilt from tiles. If they do not give the recorded root but the entries do, the tiles
-// were damaged, and the tail to repair them from is returned.
-func (s *Store) loadTree(tx *bolt.Tx, h head) (*tail, error) {
-	tl, err := loadTail(h.n, h.leaf, h.t, tilesOf(tx))
+// were damaged, and it reports that they must be repaired.
+func (s *Store) loadTree(tx *bolt.Tx, h head, tiles audit.TileReader) (repair bool, err error) {
+	tl, err := loadTail(h.n, h.leaf, h.t, tiles)
 	if err == nil {
 		if root, e := audit.RootOf(tl.tree); e == nil && root == h.root {
 			s.tail = tl
-			return nil, nil
+			return false, nil
 		}
 	}
-	tl = newTail()
-	for i := range h.n {
+	rebuilt, err := tilesOfEntries(tx, h.n)
+	if err != nil {
+		return false, err
+	}
+	tl, err = loadTail(h.n, h.leaf, h.t, func(level uint8, index uint64, _ int) ([]byte, error) {
+		return rebuilt[[2]uint64{uint64(level), index}], nil
+	})
+	if err != nil {
+		return false, err
+	}
+	if root, err := audit.RootOf(tl.tree); err != nil || root != h.root {
+		return false, fmt.Errorf("%w: neither tiles nor entries give the recorded root", ErrDamaged)
+	}
+	s.tail = tl
+	return true, nil
+}
+
+// tilesOfEntries computes all tiles from the entries.
+func tilesOfEntries(tx *bolt.Tx, n uint64) (map[[2]uint64][]byte, error) {
+	tl := newTail()
+	for i := range n {
 		line := tx.Bucket(bEntries).Get(u64(i))
 		if line == nil {
 			return nil, fmt.Errorf("%w: entry %d is missing", ErrDamaged, i)
 		}
-		if err := tl.append(line, h.t); err != nil {
+		if err := tl.append(line, 0); err != nil {
 			return nil, err
 		}
 	}
-	root, err := audit.RootOf(tl.tree)
-	if err != nil {
-		return nil, err
-	}
-	if root != h.root {
-		return nil, fmt.Errorf("%w: neither tiles nor entries give the recorded root", ErrDamaged)
-	}
+	out := map[[2]uint64][]byte{}
 	for _, t := range tl.dirty {
-		t.dirty = false
+		out[[2]uint64{uint64(t.level), t.index}] = t.hashes
 	}
-	tl.dirty = nil
-	s.tail = tl
-	return tl, nil
+	return out, nil
 }
 
 // writeTiles replaces all tiles by those of the entries.
-func writeTiles(tx *bolt.Tx, n uint64) error {
+func writeTiles(tx *bolt.Tx) error {
+	h, err := decodeHead(tx.Bucket(bState).Get(keyHead))
+	if err != nil {
+		return err
+	}
+	tiles, err := tilesOfEntries(tx, h.n)
+	if err != nil {
+		return err
+	}
 	if err := tx.DeleteBucket(bTiles); err != nil {
 		return err
 	}
-	if _, err := tx.CreateBucket(bTiles); err != nil {
+	b, err := tx.CreateBucket(bTiles)
+	if err != nil {
 		return err
 	}
-	tl := newTail()
-	for i := range n {
-		if err := tl.append(tx.Bucket(bEntries).Get(u64(i)), 0); err != nil {
-			return err
-		}
-	}
-	b := tx.Bucket(bTiles)
-	for _, t := range tl.dirty {
-		if err := b.Put(tileKey(t.level, t.index), t.hashes); err != nil {
+	for k, hashes := range tiles {
+		if err := b.Put(tileKey(uint8(k[0]), k[1]), hashes); err != nil {
 			return err
 		}
 	}
@@ -204,7 +227,7 @@ func checkActive(tx *bolt.Tx) error {
 }
 
 // checkLatest is step 4: the newest checkpoint kept must lie on this tree.
-func (s *Store) checkLatest(tx *bolt.Tx, h head) error {
+func (s *Store) checkLatest(tx *bolt.Tx, h head, tiles audit.TileReader) error {
 	_, note := tx.Bucket(bCheck).Cursor().Last()
 	if note == nil {
 		return nil
@@ -213,7 +236,7 @@ func (s *Store) checkLatest(tx *bolt.Tx, h head) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
-	return onTree(cp, h.n, tilesOf(tx))
+	return onTree(cp, h.n, tiles)
 }
 
 // onTree checks that a checkpoint is of a tree that these tiles extend.

@@ -114,8 +114,12 @@ func validID(s string) bool { return s != "" && audit.ValidString(s) && !strings
 // openDB opens an existing bbolt file and never creates one. The address space reserved for the map (64 GiB where pointers
 // have 64 bits) keeps readers from blocking the writer when the file grows.
 func openDB(path string, readOnly bool, reserve int) (*bolt.DB, error) {
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("open %s: %w", path, ErrMissing)
+	}
+	if err == nil && info.Size() == 0 {
+		return nil, fmt.Errorf("open %s: %w: the file is empty", path, ErrDamaged)
 	}
 	o := &bolt.Options{
 		Timeout: time.Second, FreelistType: bolt.FreelistMapType, ReadOnly: readOnly, InitialMmapSize: reserve,
