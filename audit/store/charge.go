@@ -15,8 +15,8 @@ func (w *transaction) intent(p *prepared) (Appended, error) {
 		return Appended{}, &itemError{&DuplicateError{seq}}
 	}
 	if w.stale(p) {
-		a, err := w.put(p.refuse("stale"), nil)
-		a.Refused = "stale"
+		a, err := w.put(p.refuse(RefusedStale), nil)
+		a.Refused = RefusedStale
 		return a, err
 	}
 	c := p.Charge
@@ -31,8 +31,8 @@ func (w *transaction) intent(p *prepared) (Appended, error) {
 		return Appended{}, err
 	}
 	if over := exceeded(ag, pop, c); over != "" {
-		a, err := w.put(p.refuse("budget"), nil)
-		a.Refused, a.Over = "budget", over
+		a, err := w.put(p.refuse(RefusedBudget), nil)
+		a.Refused, a.Over = RefusedBudget, over
 		return a, err
 	}
 	before := budgets(ag, pop)
@@ -74,7 +74,7 @@ func exceeded(ag, pop ledger, c *Charge) string {
 	for _, l := range []struct {
 		ledger
 		name string
-	}{{ag, "agreement"}, {pop, "population"}} {
+	}{{ag, OverAgreement}, {pop, OverPopulation}} {
 		if l.spent.Rho+c.Rho > l.cap.Rho || l.spent.Delta+c.Delta > l.cap.Delta {
 			return l.name
 		}

@@ -53,10 +53,18 @@ type Appended struct {
 	Time  int64 // microseconds
 	Entry []byte
 	D     []string // the disclosures of the entry's details, in the order of Item.Details
-	// Refused is "budget" or "stale" when a REFUSED entry stands in the place of the INTENT; then nothing was charged.
-	// Over says which ledger would have been exceeded first: "agreement" or "population".
+	// Refused is RefusedBudget or RefusedStale when a REFUSED entry stands in the place of the INTENT; then nothing was
+	// charged. Over says which ledger would have been exceeded: OverAgreement (looked at first) or OverPopulation.
 	Refused, Over string
 }
+
+// Values of Appended.Refused and Appended.Over.
+const (
+	RefusedBudget  = "budget"
+	RefusedStale   = "stale"
+	OverAgreement  = "agreement"
+	OverPopulation = "population"
+)
 
 // RequestIndex and QueryIndex are the index strings of a request id and of a canonical query key.
 func RequestIndex(id string) string { return "r" + id }
