@@ -36,6 +36,8 @@ type Agreement struct {
 type PopulationBudget struct {
 	Population string
 	PU         int64
+	// Delta is the cap in delta, in units of 1e-18, for questions with private group keys. 0: none are answered.
+	Delta int64
 }
 
 // Source is the file as it was registered.

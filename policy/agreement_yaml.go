@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math/big"
 	"regexp"
 	"slices"
 	"strconv"
@@ -136,11 +137,15 @@ func (r *reader) agreement(body ast.Node) (a Agreement, dates [2]string) {
 	}
 	for i, n := range r.items("budget", o["budget"]) {
 		p := at("budget", i)
-		b := r.object(p, n, []string{"population", "pu"}, nil)
-		a.Budget = append(a.Budget, PopulationBudget{
+		b := r.object(p, n, []string{"population", "pu"}, []string{"delta"})
+		own := PopulationBudget{
 			Population: r.text(p+".population", b["population"]),
 			PU:         r.integer(p+".pu", b["pu"]),
-		})
+		}
+		if b["delta"] != nil {
+			own.Delta = r.delta(p+".delta", b["delta"])
+		}
+		a.Budget = append(a.Budget, own)
 	}
 	return a, [2]string{r.text("valid_from", o["valid_from"]), r.text("valid_until", o["valid_until"])}
 }
@@ -248,6 +253,31 @@ func (r *reader) integer(path string, n ast.Node) int64 {
 func (r *reader) decimal(path string, n ast.Node) float64 {
 	v, _ := strconv.ParseFloat(r.number(path, n, decimalText, "a number, such as 10 or 2.5"), 64)
 	return v
+}
+
+var deltaText = regexp.MustCompile(`^(0|[0-9](\.[0-9]{1,6})?[eE]-[0-9]{1,2}|0\.[0-9]{1,18})$`)
+
+// delta reads a probability such as 1e-7 into units of 1e-18, exactly, rounded down.
+func (r *reader) delta(path string, n ast.Node) int64 {
+	if r.err != nil {
+		return 0
+	}
+	text := ""
+	switch n.(type) {
+	case *ast.IntegerNode, *ast.FloatNode, *ast.StringNode: // the library takes 1e-7 for text
+		text = n.GetToken().Value
+	}
+	v, ok := new(big.Rat).SetString(text)
+	if !deltaText.MatchString(text) || !ok {
+		r.fail(path, "must be a small probability, such as 1e-7")
+		return 0
+	}
+	if v.Cmp(big.NewRat(1, 1000)) > 0 {
+		r.fail(path, "must be at most 1e-3")
+		return 0
+	}
+	v.Mul(v, new(big.Rat).SetInt64(1e18))
+	return new(big.Int).Quo(v.Num(), v.Denom()).Int64()
 }
 
 // number gives text that fits the form, or "0" after an error.
