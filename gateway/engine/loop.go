@@ -208,7 +208,7 @@ func (l *loop) addWide(first, end int) {
 		for j := range sums {
 			switch x := l.adds[j][i]; {
 			case l.nulls[j][i]:
-			case l.measures[j].kind == query.Squares:
+			case l.measures[j].kind == query.Squares && !l.measures[j].squareFits:
 				sums[j] = sums[j].add(square(x))
 			default:
 				sums[j] = sums[j].add(wide(x))
