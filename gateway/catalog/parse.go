@@ -33,8 +33,11 @@ var joinText = regexp.MustCompile(`^([a-z0-9_]+)\.([a-z0-9_]+)\s*=\s*([a-z0-9_]+
 
 func (p *parse) dataset(n ast.Node) *Dataset {
 	o := p.object(n, "the catalogue")
-	if v := o.need("catalogue", "the file", "begin with `catalogue: 1`, the version of this format"); v != "" && v != "1" {
-		p.at(o.get("catalogue"), "this gateway reads version 1", "unknown catalogue format")
+	if v := o.need("catalogue", "the file", "a catalogue begins with `catalogue: 1`, the version of its format; see docs/catalog.md"); v != "1" {
+		if v != "" {
+			p.at(o.get("catalogue"), "this gateway reads version 1", "unknown catalogue format")
+		}
+		return nil // another kind of file: everything else would be wrong too
 	}
 	d := &Dataset{
 		ID:          o.need("dataset", "the file", "give the dataset an id, for example `dataset: cms10k`"),

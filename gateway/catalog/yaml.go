@@ -29,7 +29,16 @@ func (r *reader) at(n ast.Node, hint, format string, args ...any) {
 		return
 	}
 	e := &Error{File: r.file, Msg: fmt.Sprintf(format, args...), Hint: hint}
-	if n != nil {
+	switch m := n.(type) {
+	case nil:
+	case *ast.MappingValueNode: // its own token is the colon
+		r.place(e, m.Key.GetToken())
+	case *ast.MappingNode:
+		r.place(e, m.GetToken())
+		if len(m.Values) > 0 && !m.IsFlowStyle {
+			r.place(e, m.Values[0].Key.GetToken())
+		}
+	default:
 		r.place(e, n.GetToken())
 	}
 	r.errs = append(r.errs, e)

@@ -11,7 +11,7 @@ import (
 // except literals, and those are bound as parameters by the engine.
 type Plan struct {
 	Dataset *catalog.Dataset
-	Tables  []TableRef // FROM and inner joins, in text order; at least one is private
+	Tables  []TableRef // FROM and inner joins: private tables by name, at least one, then public ones after those they are joined to
 	Where   Cond       // nil: all rows
 	GroupBy []ColumnRef
 	Domains []protect.Domain // parallel to GroupBy
@@ -30,6 +30,7 @@ type Plan struct {
 }
 
 // TableRef is one table of a FROM list. Private tables after the first are joined on the person always, and on On besides.
+// A public table is joined on On alone, which fixes one of its unique keys.
 type TableRef struct {
 	Table *catalog.Table
 	On    []JoinOn

@@ -1,0 +1,178 @@
+package query
+
+import (
+	"errors"
+	"slices"
+	"unicode/utf8"
+
+	pg "github.com/pganalyze/pg_query_go/v6"
+	"github.com/pganalyze/pg_query_go/v6/parser"
+
+	"jali/gateway/catalog"
+)
+
+// compiler carries one text through its stages. Its methods refuse by panicking with *Error, which Compile returns: a
+// refusal can come from any depth of the tree and there is nothing to unwind.
+type compiler struct {
+	ds      *catalog.Dataset
+	text    string
+	touched map[string]bool // "table.column"
+}
+
+// Compile turns a question into a plan against a catalogue. The error, if any, is an *Error.
+func Compile(ds *catalog.Dataset, sql string) (plan *Plan, err error) {
+	c := &compiler{ds: ds, text: sql, touched: map[string]bool{}}
+	defer func() {
+		switch r := recover().(type) {
+		case nil:
+		case *Error:
+			plan, err = nil, r
+		default:
+			panic(r)
+		}
+	}()
+	clean, refusal := scan(sql)
+	if refusal != nil {
+		return nil, refusal
+	}
+	return c.plan(c.parse(clean)), nil
+}
+
+// fail refuses at a byte offset of the text.
+func (c *compiler) fail(at int, code Code, msg, hint string) {
+	panic(&Error{Code: code, Pos: posAt(c.text, at), Msg: msg, Hint: hint})
+}
+
+// failParse reports what PostgreSQL's grammar said. Its message quotes at most one word of the text.
+func (c *compiler) failParse(err error) {
+	var pe *parser.Error
+	if !errors.As(err, &pe) {
+		c.fail(0, Syntax, "the text cannot be read as SQL", "see docs/sql.md for examples")
+	}
+	// The parser counts characters, not bytes.
+	at, n := len(c.text), 0
+	for i := range c.text {
+		if n++; n == pe.Cursorpos {
+			at = i
+			break
+		}
+	}
+	msg := pe.Message
+	if len(msg) > 120 || !utf8.ValidString(msg) {
+		msg = "syntax error"
+	}
+	c.fail(at, Syntax, msg, "write SELECT aggregates FROM table WHERE conditions GROUP BY columns; see docs/sql.md")
+}
+
+// plan walks one SELECT in the order its names become visible.
+func (c *compiler) plan(s *pg.SelectStmt) *Plan {
+	if len(s.DistinctClause) > 0 {
+		c.fail(selectAt(s), NotSupported, "SELECT DISTINCT is not part of the language", "every group appears once; count persons with COUNT(DISTINCT person key)")
+	}
+	p := &Plan{Dataset: c.ds, PersonItem: -1}
+	sc := c.from(s)
+	p.Tables = sc.refs()
+	p.Where = c.where(sc, s.WhereClause)
+	if p.Where == Cond(constant(false)) {
+		c.fail(c.at(s.WhereClause), NotSupported, "the conditions can never be true", "look for values or ranges that exclude each other")
+	}
+	if p.Where == Cond(constant(true)) {
+		p.Where = nil
+	}
+	o := &outputs{c: c, sc: sc, p: p}
+	o.group(s)
+	o.selectList(s)
+	o.arrange(s)
+	o.finish()
+	c.domains(p)
+	c.bound(sc, p, selectAt(s))
+	for _, t := range sc.tables {
+		c.touchTable(t.table)
+	}
+	for name := range c.touched {
+		p.Columns = append(p.Columns, name)
+	}
+	slices.Sort(p.Columns)
+	return p
+}
+
+// touch records a column for policy.
+func (c *compiler) touch(col *catalog.Column) { c.touched[col.Table+"."+col.Name] = true }
+
+// touchTable records that a private table is used at all, also when no column of it is named: to count the rows of a table
+// of diagnoses is to learn from it. It stands under the table's person key, or the key it reaches the person by.
+func (c *compiler) touchTable(t *catalog.Table) {
+	switch {
+	case t.Public:
+	case t.Via != nil:
+		c.touched[t.Name+"."+t.Via.Key] = true
+	default:
+		c.touched[t.Name+"."+t.PersonKey] = true
+	}
+}
+
+// selectAt is a place for errors about a SELECT as a whole: its first output.
+func selectAt(s *pg.SelectStmt) int {
+	if len(s.TargetList) == 0 {
+		return 0
+	}
+	return int(s.TargetList[0].GetResTarget().GetLocation())
+}
+
+// at is the place of an expression in the text: where it begins, as far as its nodes tell.
+func (c *compiler) at(n *pg.Node) int {
+	switch {
+	case n == nil:
+		return 0
+	case n.GetColumnRef() != nil:
+		return int(n.GetColumnRef().Location)
+	case n.GetAConst() != nil:
+		return int(n.GetAConst().Location)
+	case n.GetFuncCall() != nil:
+		return int(n.GetFuncCall().Location)
+	case n.GetTypeCast() != nil:
+		if t := n.GetTypeCast(); t.Location >= 0 {
+			return int(t.Location)
+		}
+		return int(n.GetTypeCast().GetTypeName().GetLocation())
+	case n.GetAExpr() != nil:
+		if e := n.GetAExpr(); e.Lexpr != nil {
+			return c.at(e.Lexpr)
+		}
+		return int(n.GetAExpr().Location)
+	case n.GetBoolExpr() != nil:
+		if b := n.GetBoolExpr(); b.Boolop != pg.BoolExprType_NOT_EXPR && len(b.Args) > 0 {
+			return c.at(b.Args[0])
+		}
+		return int(n.GetBoolExpr().Location)
+	case n.GetNullTest() != nil:
+		return c.at(n.GetNullTest().Arg)
+	case n.GetSubLink() != nil:
+		if s := n.GetSubLink(); s.Testexpr != nil {
+			return c.at(s.Testexpr)
+		}
+		return int(n.GetSubLink().Location)
+	case n.GetRangeVar() != nil:
+		return int(n.GetRangeVar().Location)
+	case n.GetJoinExpr() != nil:
+		return c.at(n.GetJoinExpr().Rarg)
+	case n.GetList() != nil && len(n.GetList().Items) > 0:
+		return c.at(n.GetList().Items[0])
+	case n.GetSortBy() != nil:
+		return c.at(n.GetSortBy().Node)
+	case n.GetResTarget() != nil:
+		return int(n.GetResTarget().Location)
+	case n.GetSelectStmt() != nil:
+		return selectAt(n.GetSelectStmt())
+	}
+	return 0
+}
+
+// names returns the strings of a list of String nodes.
+func names(list []*pg.Node) []string {
+	out := make([]string, len(list))
+	for i, n := range list {
+		out[i] = n.GetString_().GetSval()
+	}
+	return out
+}
