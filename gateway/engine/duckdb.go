@@ -156,7 +156,7 @@ type cursor struct {
 
 func (r *cursor) open(c *connection, pend func(duckdb.PreparedStatement, *duckdb.PendingResult) duckdb.State, sql string, args []any) error {
 	if duckdb.Prepare(c.h, sql, &r.statement) != duckdb.StateSuccess {
-		return &duckError{verb: "prepare statement", dbg: duckdb.PrepareError(r.statement) + sql}
+		return &duckError{verb: "prepare statement"}
 	}
 	for i, arg := range args {
 		n := duckdb.IdxT(i + 1)
