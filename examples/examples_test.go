@@ -62,6 +62,9 @@ func checkAgreement(t *testing.T, d *catalog.Dataset, a policy.Agreement) {
 	if pu, ok := a.Cap(d.Population); !ok || pu != 15727 {
 		t.Errorf("budget on %s = %d, %v; want 15727 PU", d.Population, pu, ok)
 	}
+	if d.ThresholdDelta > a.Budget[0].Delta {
+		t.Errorf("delta %d cannot pay a question with private keys, which costs %d", a.Budget[0].Delta, d.ThresholdDelta)
+	}
 	if !slices.Contains(a.Parties, examples.Org) || !slices.Contains(a.Purposes, examples.Purpose) {
 		t.Errorf("parties %q, purposes %q", a.Parties, a.Purposes)
 	}
