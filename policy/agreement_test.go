@@ -70,6 +70,20 @@ func TestParseAgreementOptional(t *testing.T) {
 	}
 }
 
+func TestParseAgreementDelta(t *testing.T) {
+	for text, want := range map[string]int64{
+		"1e-7": 100_000_000_000, "2.5e-7": 250_000_000_000, "0.0000001": 100_000_000_000, "1e-18": 1, "1.9e-18": 1, "1e-19": 0, "0": 0, "1e-3": 1e15,
+	} {
+		src := strings.Replace(example(t), "pu: 5000", "pu: 5000\n    delta: "+text, 1)
+		a, err := ParseAgreement([]byte(src))
+		if err != nil {
+			t.Errorf("delta: %s: %v", text, err)
+		} else if a.Budget[1].Delta != want || a.Budget[0].Delta != 0 {
+			t.Errorf("delta: %s gives %d; want %d", text, a.Budget[1].Delta, want)
+		}
+	}
+}
+
 // TestParseAgreementRefuses changes one thing of the example each.
 func TestParseAgreementRefuses(t *testing.T) {
 	for _, tt := range []struct{ old, new, want string }{
@@ -102,6 +116,10 @@ func TestParseAgreementRefuses(t *testing.T) {
 		{"pu: 5000", "pu: 0", "budget[1].pu: must be a whole number from 1"},
 		{"pu: 5000", "pu: -5", "budget[1].pu: must be a whole number"},
 		{"pu: 5000", "pu: 100000000001", "budget[1].pu: must be a whole number from 1"},
+		{"pu: 5000", "pu: 5000\n    delta: 0.5", "budget[1].delta: must be at most 1e-3"},
+		{"pu: 5000", "pu: 5000\n    delta: 2e-3", "budget[1].delta: must be at most 1e-3"},
+		{"pu: 5000", "pu: 5000\n    delta: -1e-7", "budget[1].delta: must be a small probability"},
+		{"pu: 5000", "pu: 5000\n    delta: '1e-7'", "budget[1].delta: must be a small probability"},
 		{"min_error: 10 ", "min_error: 0 ", "min_error: must be a positive number"},
 		{"min_error: 10 ", "min_error: .nan ", "min_error: must be a number"},
 		{"min_error: 10 ", "min_error: .inf ", "min_error: must be a number"},

@@ -10,19 +10,14 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
-	"flag"
 	"maps"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"testing/fstest"
 	"time"
 
-	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/bundle"
-	"github.com/open-policy-agent/opa/v1/format"
 )
 
 func newKey(t testing.TB) *ecdsa.PrivateKey {
@@ -79,72 +74,6 @@ func seal(t testing.TB, dir fstest.MapFS, key *ecdsa.PrivateKey) []byte {
 		t.Fatal(err)
 	}
 	return raw
-}
-
-func TestDefaultBundleChecks(t *testing.T) {
-	if err := Check(Source()); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func TestDefaultBundleTests(t *testing.T) {
-	results, err := Test(ctx, Source())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(results) < 15 {
-		t.Errorf("only %d tests ran", len(results))
-	}
-	for _, r := range results {
-		t.Run(r.Name, func(t *testing.T) {
-			if !r.Pass {
-				t.Errorf("failed: %v", r.Err)
-			}
-		})
-	}
-}
-
-var update = flag.Bool("update", false, "write the default bundle's Rego as opa fmt lays it out")
-
-// TestDefaultBundleFormat tells the layout wanted; -update writes it.
-func TestDefaultBundleFormat(t *testing.T) {
-	fsys, err := readDir(Source())
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, src := range fsys {
-		if !strings.HasSuffix(name, ".rego") {
-			continue
-		}
-		want, err := format.SourceWithOpts(name, src, format.Opts{RegoVersion: ast.RegoV1})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if string(want) == string(src) {
-			continue
-		}
-		if !*update {
-			t.Errorf("%s is not as opa fmt writes it; go test -run Format -update ./policy mends it", name)
-		} else if err := os.WriteFile(filepath.Join("bundle", name), want, 0o644); err != nil {
-			t.Error(err)
-		}
-	}
-}
-
-func TestDefaultBundleIsDocumented(t *testing.T) {
-	doc, err := os.ReadFile("../docs/agreements.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	purposes := openDefault(t).Active().Purposes()
-	if len(purposes) != 10 {
-		t.Errorf("%d purposes; want 4 of DUO and 6 of EHDS", len(purposes))
-	}
-	for _, p := range purposes {
-		if !strings.Contains(string(doc), "| `"+p.Code+"` | "+p.Label) {
-			t.Errorf("docs/agreements.md does not list %s as %q", p.Code, p.Label)
-		}
-	}
 }
 
 func TestBuildIsReproducible(t *testing.T) {
@@ -267,6 +196,7 @@ func TestActivateRefuses(t *testing.T) {
 		{"patch", seal(t, plus(good, "patch.json", "{}"), key), ErrBundle, "patch.json"},
 		{"roots", seal(t, edited(t, manifestFile, `{"roots": [""]}`), key), ErrBundle, "roots"},
 		{"rego version", seal(t, edited(t, manifestFile, `{"roots": ["jali"], "rego_version": 0}`), key), ErrBundle, "rego_version"},
+		{"revision", seal(t, edited(t, manifestFile, `{"revision": "a b", "roots": ["jali"]}`), key), ErrBundle, "revision"},
 		{"misspelt field", seal(t, edited(t, "authz.rego", "input.agreement.state", "input.agreement.sate"), key), ErrBundle, "sate"},
 		{"wrong type", seal(t, rule("x if startswith(input.now, \"1\")"), key), ErrBundle, "extra.rego"},
 		{"unused variable", seal(t, rule("x if y := input.now"), key), ErrBundle, "unused"},
@@ -397,6 +327,24 @@ func TestBadBundlesDeny(t *testing.T) {
 				t.Errorf("Decide of another agreement = %v, %v; want a grant", reasons, err)
 			}
 		})
+	}
+}
+
+// TestUndefinedDenies: an allow without obligations is no allow, and a refusal without reasons still has one.
+func TestUndefinedDenies(t *testing.T) {
+	key := newKey(t)
+	dir := edited(t, "authz.rego", "\"min_cohort\": max(cohorts)", "\"min_cohort\": max({n | some n in cohorts; input.agreement.id != \"agr-canary\"})")
+	dir["authz.rego"].Data = bytes.Replace(dir["authz.rego"].Data, []byte("cohorts contains data.jali.limits.min_cohort"),
+		[]byte("cohorts contains data.jali.limits.min_cohort if input.agreement.id != \"agr-canary\""), 1)
+	p, err := Open(Config{Bundle: seal(t, dir, key), VerifyKey: &key.PublicKey, Clock: present})
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := probeInput()
+	in.Agreement.ID = "agr-canary"
+	g, reasons, err := p.Decide(ctx, in)
+	if err != nil || g.Valid(present()) || len(reasons) != 1 || reasons[0] != unexplained {
+		t.Errorf("Decide = %v, %v; want a refusal without explanation", reasons, err)
 	}
 }
 

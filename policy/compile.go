@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -145,8 +146,14 @@ func checkManifest(fsys files) error {
 	if m.Roots == nil || !slices.Equal(*m.Roots, []string{"jali"}) {
 		return fmt.Errorf(`%w: .manifest: roots must be ["jali"]`, ErrBundle)
 	}
+	if !revisionText.MatchString(m.Revision) {
+		return fmt.Errorf("%w: .manifest: revision must be 1 to 255 of A-Z a-z 0-9 . _ : / @ + = -", ErrBundle)
+	}
 	return nil
 }
+
+// revisionText is what an audit header can hold.
+var revisionText = regexp.MustCompile(`^[A-Za-z0-9._:/@+=-]{1,255}$`)
 
 // compiler is strict (unused or shadowed names are errors), restricted, and knows the types of the input: a misspelt
 // field does not compile.
