@@ -65,11 +65,19 @@ func (s *Store) proofs(size uint64, seqs ...uint64) ([]string, error) {
 }
 
 // Consistency proves that the log of size new extends the log of size old.
-func (s *Store) Consistency(old, new uint64) ([][32]byte, error) {
+func (s *Store) Consistency(old, new uint64) ([][]byte, error) {
 	if new > s.Size() {
 		return nil, fmt.Errorf("prove consistency: %w: %d", ErrNoEntry, new)
 	}
-	return audit.ProveConsistency(old, new, s.TileReader())
+	path, err := audit.ProveConsistency(old, new, s.TileReader())
+	if err != nil {
+		return nil, err
+	}
+	out := make([][]byte, len(path))
+	for i := range path {
+		out[i] = path[i][:]
+	}
+	return out, nil
 }
 
 // Receipt builds the receipt of a released answer: both entries, their details, and a proof for each against a checkpoint

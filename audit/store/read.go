@@ -151,9 +151,11 @@ func (s *Store) Entry(seq uint64) ([]byte, error) {
 }
 
 // Entries returns at most n header lines from a sequence number on, and at most MaxRead.
-func (s *Store) Entries(from uint64, n int) ([][]byte, error) {
+func (s *Store) Entries(from uint64, n int) ([][]byte, error) { return readEntries(s.db, from, n) }
+
+func readEntries(db *bolt.DB, from uint64, n int) ([][]byte, error) {
 	var out [][]byte
-	err := s.db.View(func(tx *bolt.Tx) error {
+	err := db.View(func(tx *bolt.Tx) error {
 		c := tx.Bucket(bEntries).Cursor()
 		for k, v := c.Seek(u64(from)); k != nil && len(out) < min(n, MaxRead); k, v = c.Next() {
 			out = append(out, append([]byte(nil), v...))
@@ -168,10 +170,14 @@ func (s *Store) Entries(from uint64, n int) ([][]byte, error) {
 
 // Details returns the disclosures of an entry that can still be opened, in order of name.
 func (s *Store) Details(seq uint64) ([]string, error) {
+	return readDetails(s.db, s.keys, s.Origin(), seq)
+}
+
+func readDetails(db *bolt.DB, keys *keyring, origin string, seq uint64) ([]string, error) {
 	var out []string
-	err := s.db.View(func(tx *bolt.Tx) error {
+	err := db.View(func(tx *bolt.Tx) error {
 		var err error
-		out, err = openDetails(tx, s.keys, s.Origin(), seq)
+		out, err = openDetails(tx, keys, origin, seq)
 		return err
 	})
 	if err != nil {

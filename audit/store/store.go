@@ -129,7 +129,8 @@ func (s *Store) Append(ctx context.Context, it Item) (Appended, error) {
 	}
 }
 
-// Close lets the items already submitted finish, stores the last checkpoint and closes the files.
+// Close lets the items already submitted finish, stores a last checkpoint with both log signatures (so that what is
+// exported from a stopped gateway carries them) and closes the files.
 func (s *Store) Close() error {
 	s.closing.Lock()
 	s.closed = true
@@ -139,7 +140,11 @@ func (s *Store) Close() error {
 	<-s.stopped
 	var err error
 	if s.failed.Load() == nil {
-		err = s.db.Update(func(tx *bolt.Tx) error { return (&transaction{s: s, tx: tx}).keepCheckpoint() })
+		var p published
+		if p, err = s.signer.seal(s.Size(), s.latest); err == nil {
+			s.state.Store(&p)
+			err = s.db.Update(func(tx *bolt.Tx) error { return (&transaction{s: s, tx: tx}).keepCheckpoint() })
+		}
 	}
 	return errors.Join(err, s.db.Close(), s.keys.close())
 }

@@ -1,0 +1,308 @@
+package export
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/transparency-dev/merkle/compact"
+
+	"jali/audit"
+)
+
+// Report says what was written or checked.
+type Report struct {
+	Origin        string
+	Size          uint64
+	Root          [32]byte
+	SignedBy      []string  // algorithms of the log's signatures on the checkpoint
+	Signed        time.Time // the log's own statement; zero if it made none
+	Counts        map[audit.Kind]uint64
+	Uninterpreted uint64
+	OpenIntents   int
+	Ledgers       map[audit.LedgerKey]*audit.Ledger
+	Audience      string
+	Details       uint64
+	Checks        []string
+}
+
+// Verify checks an export completely: every file it must have, byte for byte. With keys nil the keys in the directory are
+// used, and the report says so.
+func Verify(dir string, keys *audit.Keys) (Report, error) {
+	v := &verifier{dir: dir, keys: keys, whose: "the keys given"}
+	rep, err := v.run()
+	if err != nil {
+		return Report{}, fmt.Errorf("verify export: %w", err)
+	}
+	return rep, nil
+}
+
+type verifier struct {
+	dir   string
+	keys  *audit.Keys
+	whose string
+	cp    audit.Checkpoint
+	chain *audit.Chain
+
+	tile   map[uint]*tile // as read, by level
+	bundle []byte
+	bad    error
+}
+
+func (v *verifier) run() (Report, error) {
+	text, err := v.read("vkeys", 1<<16)
+	if err != nil {
+		return Report{}, err
+	}
+	if v.keys == nil {
+		v.whose = "the keys in the export itself"
+		if v.keys, err = audit.ReadKeys(text); err != nil {
+			return Report{}, fmt.Errorf("%w: %w", ErrInvalid, err)
+		}
+	}
+	note, err := v.read("checkpoint", 1<<20)
+	if err != nil {
+		return Report{}, err
+	}
+	if v.cp, err = v.keys.OpenCheckpoint(note); err != nil {
+		return Report{}, fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	rep := Report{Origin: v.cp.Origin, Size: v.cp.Size, Root: v.cp.Root, SignedBy: v.cp.SignedBy, Signed: v.cp.Time, Audience: Public}
+	rep.note("the checkpoint of %d entries is signed by %s with %v, under %s", v.cp.Size, v.cp.Origin, v.cp.SignedBy, v.whose)
+	disclosed, err := v.disclosures(&rep)
+	if err != nil {
+		return Report{}, err
+	}
+	if disclosed != nil {
+		defer disclosed.f.Close()
+	}
+	v.chain = audit.NewChain(v.keys.Origin, v.keys.VKeys, nil)
+	v.chain.Visit = v.visit
+	v.tile = map[uint]*tile{}
+	if err := v.entries(disclosed, &rep); err != nil {
+		return Report{}, err
+	}
+	if root, err := v.chain.Root(); err != nil || root != v.cp.Root {
+		return Report{}, fmt.Errorf("%w: the entries do not give the root of the checkpoint", ErrInvalid)
+	}
+	rep.Counts, rep.Uninterpreted, rep.Ledgers = v.chain.Counts(), v.chain.Uninterpreted(), v.chain.Ledgers()
+	rep.OpenIntents = len(v.chain.Open())
+	rep.note("%d headers hashed and chained from the genesis on; every tile and bundle holds the same; the root is the one signed", v.cp.Size)
+	rep.note("%d budget ledgers recomputed: every spend adds up and none exceeds its cap", len(rep.Ledgers))
+	rep.note("%d details for the audience %s match their headers", rep.Details, rep.Audience)
+	return rep, nil
+}
+
+func (r *Report) note(format string, args ...any) {
+	r.Checks = append(r.Checks, fmt.Sprintf(format, args...))
+}
+
+// entries reads entries.jsonl in step with tiles, bundles and disclosures. A header is blamed if it alone disagrees.
+func (v *verifier) entries(disclosed *disclosures, rep *Report) error {
+	f, err := os.Open(filepath.Join(v.dir, "entries.jsonl"))
+	if err != nil {
+		return missing(err)
+	}
+	defer f.Close()
+	in := newLineReader(f)
+	for v.chain.Size() < v.cp.Size {
+		seq := v.chain.Size()
+		fail := func(field string, err error) error {
+			return fmt.Errorf("%w: %w", ErrInvalid, &audit.EntryError{Seq: seq, Field: field, Err: err})
+		}
+		line, err := in.next(audit.MaxHeader)
+		if err != nil {
+			return fail("", fmt.Errorf("entries.jsonl ends here or cannot be read: %w", err))
+		}
+		if err := v.chain.Next(line); err != nil {
+			return fmt.Errorf("%w: %w", ErrInvalid, err)
+		}
+		if v.bad != nil {
+			return fail("hash", v.bad)
+		}
+		packed, err := v.packed(seq)
+		if err != nil {
+			return err
+		}
+		if !bytes.Equal(packed, line) {
+			return fail("", errors.New("the entry bundle holds another header than entries.jsonl"))
+		}
+		n, err := disclosed.check(seq, line)
+		if err != nil {
+			return fmt.Errorf("%w: %w", ErrInvalid, err)
+		}
+		rep.Details += n
+	}
+	if _, err := in.next(audit.MaxHeader); !errors.Is(err, io.EOF) {
+		return fmt.Errorf("%w: entries.jsonl goes on beyond the checkpoint", ErrInvalid)
+	}
+	if disclosed != nil && disclosed.pending != nil {
+		return fmt.Errorf("%w: disclosures of an entry that commits to none, or out of order", ErrInvalid)
+	}
+	return nil
+}
+
+// visit compares the nodes of the tree with the tiles.
+func (v *verifier) visit(id compact.NodeID, hash []byte) {
+	if id.Level%8 != 0 || v.bad != nil {
+		return
+	}
+	level, index, at := id.Level/8, id.Index/audit.TileWidth, int(id.Index%audit.TileWidth)
+	t := v.tile[level]
+	if t == nil || t.index != index {
+		width := int(min(audit.TileWidth, v.cp.Size>>(8*level)-index*audit.TileWidth))
+		b, err := v.read("tile/"+audit.TilePath(strconv.Itoa(int(level)), index, width), 32*audit.TileWidth)
+		if err == nil && len(b) != 32*width {
+			err = errors.New("wrong length")
+		}
+		if err != nil {
+			v.bad = fmt.Errorf("tile %d/%d: %w", level, index, err)
+			return
+		}
+		t = &tile{index, b}
+		v.tile[level] = t
+	}
+	if !bytes.Equal(t.hashes[32*at:32*at+32], hash) {
+		v.bad = fmt.Errorf("tile %d/%d holds another hash: the header or the tile was changed", level, index)
+	}
+}
+
+// packed returns the entry's line from its bundle.
+func (v *verifier) packed(seq uint64) ([]byte, error) {
+	if seq%audit.TileWidth == 0 {
+		width := int(min(audit.TileWidth, v.cp.Size-seq))
+		var err error
+		if v.bundle, err = v.read("tile/"+audit.TilePath("entries", seq/audit.TileWidth, width), audit.TileWidth*(2+audit.MaxHeader)); err != nil {
+			return nil, err
+		}
+	}
+	if len(v.bundle) < 2 || len(v.bundle)-2 < int(binary.BigEndian.Uint16(v.bundle)) {
+		return nil, fmt.Errorf("%w: the entry bundle ends before entry %d", ErrInvalid, seq)
+	}
+	n := 2 + int(binary.BigEndian.Uint16(v.bundle))
+	line := v.bundle[2:n]
+	v.bundle = v.bundle[n:]
+	if seq+1 == v.cp.Size || (seq+1)%audit.TileWidth == 0 {
+		if len(v.bundle) > 0 {
+			return nil, fmt.Errorf("%w: the entry bundle goes on after entry %d", ErrInvalid, seq)
+		}
+	}
+	return line, nil
+}
+
+// disclosures finds the one disclosures file that an export may have.
+func (v *verifier) disclosures(rep *Report) (*disclosures, error) {
+	found, err := filepath.Glob(filepath.Join(v.dir, "disclosures.*.jsonl"))
+	if err != nil || len(found) > 1 {
+		return nil, fmt.Errorf("%w: disclosures for more than one audience", ErrInvalid)
+	}
+	if len(found) == 0 {
+		return nil, nil
+	}
+	rep.Audience = strings.TrimSuffix(strings.TrimPrefix(filepath.Base(found[0]), "disclosures."), ".jsonl")
+	f, err := os.Open(found[0])
+	if err != nil {
+		return nil, missing(err)
+	}
+	d := &disclosures{f: f, in: newLineReader(f)}
+	if err := d.advance(); err != nil {
+		return nil, errors.Join(fmt.Errorf("%w: %w", ErrInvalid, err), f.Close())
+	}
+	return d, nil
+}
+
+type disclosures struct {
+	f       *os.File
+	in      *lineReader
+	pending *audit.Disclosures
+}
+
+func (d *disclosures) advance() error {
+	line, err := d.in.next(audit.MaxDetails*(audit.MaxDisclosure+3) + 64)
+	if errors.Is(err, io.EOF) {
+		d.pending = nil
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	d.pending = &audit.Disclosures{}
+	dec := json.NewDecoder(bytes.NewReader(line))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(d.pending); err != nil {
+		return errors.New("malformed line of disclosures")
+	}
+	return nil
+}
+
+// check verifies the disclosures of an entry, if there are any.
+func (d *disclosures) check(seq uint64, line []byte) (uint64, error) {
+	if d == nil || d.pending == nil || d.pending.Seq != seq {
+		return 0, nil
+	}
+	e, err := audit.ParseEntry(line)
+	if err != nil {
+		return 0, err
+	}
+	for _, disclosure := range d.pending.D {
+		if _, err := audit.VerifyDetail(e, disclosure); err != nil {
+			return 0, err
+		}
+	}
+	n := uint64(len(d.pending.D))
+	return n, d.advance()
+}
+
+// read reads a file of the export that is at most limit bytes.
+func (v *verifier) read(name string, limit int64) ([]byte, error) {
+	f, err := os.Open(filepath.Join(v.dir, filepath.FromSlash(name)))
+	if err != nil {
+		return nil, missing(err)
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err != nil {
+		return nil, err
+	}
+	if int64(len(b)) > limit {
+		return nil, fmt.Errorf("%w: %s is too large", ErrInvalid, name)
+	}
+	return b, nil
+}
+
+func missing(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w: a file is missing: %w", ErrInvalid, err)
+	}
+	return err
+}
+
+// lineReader reads lines of bounded length.
+type lineReader struct{ r *bufio.Reader }
+
+func newLineReader(r io.Reader) *lineReader { return &lineReader{bufio.NewReaderSize(r, 1<<20)} }
+
+func (l *lineReader) next(limit int) ([]byte, error) {
+	line, err := l.r.ReadSlice('\n')
+	switch {
+	case errors.Is(err, io.EOF) && len(line) > 0:
+		return nil, errors.New("last line is cut")
+	case errors.Is(err, bufio.ErrBufferFull):
+		return nil, errors.New("line too long")
+	case err != nil:
+		return nil, err
+	case len(line)-1 > limit:
+		return nil, errors.New("line too long")
+	}
+	return line[:len(line)-1], nil
+}

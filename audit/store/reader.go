@@ -1,0 +1,99 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	bolt "go.etcd.io/bbolt"
+
+	"jali/audit"
+	"jali/audit/export"
+)
+
+// Reader reads the files of a stopped gateway. It changes nothing and verifies nothing: see Verify.
+type Reader struct {
+	db   *bolt.DB
+	keys *keyring // nil: details cannot be opened here
+	log  *audit.Keys
+	size uint64
+	note []byte
+}
+
+// OpenReader opens a store for reading. Where keys.db is not there, details stay closed.
+func OpenReader(cfg Config) (*Reader, error) {
+	cfg = cfg.withDefaults()
+	r := &Reader{}
+	if err := r.open(cfg); err != nil {
+		return nil, fmt.Errorf("read audit store: %w", errors.Join(err, r.Close()))
+	}
+	return r, nil
+}
+
+func (r *Reader) open(cfg Config) (err error) {
+	if r.db, err = openDB(cfg.Path, true, 0); err != nil {
+		return err
+	}
+	if _, e := os.Stat(cfg.Keys); e == nil {
+		if r.keys, err = openKeyring(cfg, true); err != nil {
+			return err
+		}
+	} else if !errors.Is(e, fs.ErrNotExist) {
+		return e
+	}
+	return r.db.View(func(tx *bolt.Tx) error {
+		_, vkeys, _, err := checkSchema(tx)
+		if err != nil {
+			return err
+		}
+		if r.log, err = audit.ParseKeys(vkeys); err != nil {
+			return fmt.Errorf("%w: %w", ErrDamaged, err)
+		}
+		h, err := decodeHead(tx.Bucket(bState).Get(keyHead))
+		r.size = h.n
+		_, note := tx.Bucket(bCheck).Cursor().Last()
+		r.note = append(r.note, note...)
+		return err
+	})
+}
+
+// Close closes the files.
+func (r *Reader) Close() error {
+	var err error
+	if r.keys != nil {
+		err = r.keys.close()
+	}
+	if r.db != nil {
+		err = errors.Join(err, r.db.Close())
+	}
+	return err
+}
+
+// Size is the number of entries, Keys are the verifier keys in the file, Checkpoint is the newest kept there: of the last
+// commit if the gateway was stopped in order, else of one before; nil if there is none.
+func (r *Reader) Size() uint64       { return r.size }
+func (r *Reader) Keys() *audit.Keys  { return r.log }
+func (r *Reader) Checkpoint() []byte { return r.note }
+
+// CanOpenDetails reports whether keys.db was there.
+func (r *Reader) CanOpenDetails() bool { return r.keys != nil }
+
+// Entries returns at most n header lines from a number on.
+func (r *Reader) Entries(from uint64, n int) ([][]byte, error) { return readEntries(r.db, from, n) }
+
+// Details returns the disclosures of an entry that can be opened.
+func (r *Reader) Details(seq uint64) ([]string, error) {
+	if r.keys == nil {
+		return nil, nil
+	}
+	return readDetails(r.db, r.keys, r.log.Origin, seq)
+}
+
+// Export writes the log up to the newest checkpoint kept. It cannot record that it did: only the gateway appends.
+func (r *Reader) Export(dir, audience string) (export.Report, error) {
+	return export.Write(dir, export.Source{
+		Keys: r.log, Checkpoint: r.note, Details: r.Details,
+		Entries: func(from uint64) ([][]byte, error) { return r.Entries(from, 4096) },
+	}, audience)
+}
