@@ -128,10 +128,13 @@ func decodeLabel(kind, s string) (catalog.Value, error) {
 	return catalog.Value{}, ErrEncoding
 }
 
+// maxDigits bounds the number read: the noise package draws at most some 1,000 bits.
+const maxDigits = 1024
+
 // decodeDecimal reads an integer or decimal as a scaled integer and its number of decimals.
 func decodeDecimal(s string) (*big.Int, int, error) {
 	whole, frac, _ := strings.Cut(s, ".")
-	if len(s) > 4*sumWidth {
+	if len(s) > maxDigits {
 		return nil, 0, ErrEncoding
 	}
 	n, ok := new(big.Int).SetString(whole+frac, 10)
