@@ -89,7 +89,7 @@ func TestBuildIsReproducible(t *testing.T) {
 	if !bytes.Equal(one, two) {
 		t.Error("two builds of the same directory with the same key differ")
 	}
-	p, err := Open(Config{Bundle: one, VerifyKey: &key.PublicKey, Clock: present})
+	p, err := Open(Config{Bundle: one, VerifyKey: &key.PublicKey, Clock: present, Timeout: patientTimeout})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,7 +134,7 @@ func TestOPASignature(t *testing.T) {
 
 func TestActivateRefuses(t *testing.T) {
 	key := newKey(t)
-	p, err := Open(Config{VerifyKey: &key.PublicKey, Clock: present})
+	p, err := Open(Config{VerifyKey: &key.PublicKey, Clock: present, Timeout: patientTimeout})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -272,7 +272,7 @@ func TestTestsDoNotDecide(t *testing.T) {
 	dir := edited(t, "more_test.rego", "package jali.authz\n\nallow if input.purpose == \"DUO:0000004\"\n")
 	in := probeInput()
 	in.Purpose = "DUO:0000004"
-	p, err := Open(Config{Bundle: seal(t, dir, key), VerifyKey: &key.PublicKey, Clock: present})
+	p, err := Open(Config{Bundle: seal(t, dir, key), VerifyKey: &key.PublicKey, Clock: present, Timeout: patientTimeout})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -308,9 +308,12 @@ func TestBadBundlesDeny(t *testing.T) {
 			case "zero cohort":
 				dir["extra.rego"] = &fstest.MapFile{Data: []byte("package jali.authz\n\ndefault lenient := 1\n\nlenient := 0 if " + condition + "\n")}
 			}
-			p, err := Open(Config{Bundle: seal(t, dir, key), VerifyKey: &key.PublicKey, Clock: present, Timeout: 50 * time.Millisecond})
+			p, err := Open(Config{Bundle: seal(t, dir, key), VerifyKey: &key.PublicKey, Clock: present, Timeout: patientTimeout})
 			if err != nil {
 				t.Fatal(err)
+			}
+			if tt.want == ErrTimeout {
+				p.timeout = 50 * time.Millisecond
 			}
 			in := probeInput()
 			in.Agreement.ID = mark
@@ -321,8 +324,8 @@ func TestBadBundlesDeny(t *testing.T) {
 			if strings.Contains(err.Error(), mark) {
 				t.Errorf("the error quotes the input: %v", err)
 			}
-			// The same bundle still decides other inputs: within the default time, the machine may be busy.
-			p.timeout = defaultTimeout
+			// The same bundle still decides other inputs: with more time, the machine may be busy.
+			p.timeout = patientTimeout
 			if g, reasons, err := p.Decide(ctx, probeInput()); err != nil || !g.Valid(present()) {
 				t.Errorf("Decide of another agreement = %v, %v; want a grant", reasons, err)
 			}
@@ -336,7 +339,7 @@ func TestUndefinedDenies(t *testing.T) {
 	dir := edited(t, "authz.rego", "\"min_cohort\": max(cohorts)", "\"min_cohort\": max({n | some n in cohorts; input.agreement.id != \"agr-canary\"})")
 	dir["authz.rego"].Data = bytes.Replace(dir["authz.rego"].Data, []byte("cohorts contains data.jali.limits.min_cohort"),
 		[]byte("cohorts contains data.jali.limits.min_cohort if input.agreement.id != \"agr-canary\""), 1)
-	p, err := Open(Config{Bundle: seal(t, dir, key), VerifyKey: &key.PublicKey, Clock: present})
+	p, err := Open(Config{Bundle: seal(t, dir, key), VerifyKey: &key.PublicKey, Clock: present, Timeout: patientTimeout})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -351,7 +354,7 @@ func TestUndefinedDenies(t *testing.T) {
 // TestHotReload swaps bundles under load: each decision is wholly of one bundle.
 func TestHotReload(t *testing.T) {
 	key := newKey(t)
-	p, err := Open(Config{VerifyKey: &key.PublicKey, Clock: present})
+	p, err := Open(Config{VerifyKey: &key.PublicKey, Clock: present, Timeout: patientTimeout})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,7 +24,7 @@ func present() time.Time { return time.Unix(probeInput().Now, 0) }
 
 func openDefault(t testing.TB) *Policy {
 	t.Helper()
-	p, err := Open(Config{Clock: present})
+	p, err := Open(Config{Clock: present, Timeout: patientTimeout})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -46,7 +46,7 @@ func TestPolicyDocument(t *testing.T) {
 	dir["weekday.rego"] = edited(t, "weekday.rego", "package jali.authz\n\n"+m[1])["weekday.rego"]
 	delete(dir, "authz_test.rego") // it knows the default's checks
 	dir["w_test.rego"] = edited(t, "w_test.rego", "package jali.w_test\n\ntest_denied if not data.jali.authz.allow with input as {}\n")["w_test.rego"]
-	p, err := Open(Config{Bundle: seal(t, dir, key), VerifyKey: &key.PublicKey, Clock: present})
+	p, err := Open(Config{Bundle: seal(t, dir, key), VerifyKey: &key.PublicKey, Clock: present, Timeout: patientTimeout})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -40,14 +40,14 @@ type Config struct {
 	VerifyKey *ecdsa.PublicKey
 	// Clock tells the present, for the life of grants. Nil: time.Now.
 	Clock func() time.Time
-	// Timeout bounds one evaluation. Zero: half a second, a thousand times what the default bundle takes.
+	// Timeout bounds one evaluation. Zero: two seconds, far more than a bundle takes even on a busy machine.
 	Timeout time.Duration
 }
 
 // A query waits for a decision; an activation or an auditor can wait longer for theirs.
 const (
-	defaultTimeout = 500 * time.Millisecond
-	patientTimeout = 5 * time.Second
+	defaultTimeout = 2 * time.Second
+	patientTimeout = 20 * time.Second
 )
 
 // Policy is the active bundle and the means to replace it.

@@ -43,6 +43,7 @@ func (b *Bundle) test(ctx context.Context) ([]TestResult, error) {
 		SetCompiler(c).
 		SetStore(b.store).
 		SetModules(modules).
+		SetTimeout(patientTimeout).
 		CapturePrintOutput(false).
 		RaiseBuiltinErrors(true).
 		RunTests(ctx, txn)
