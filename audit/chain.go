@@ -16,6 +16,8 @@ var (
 	ErrPlace  = errors.New("kind not allowed here")
 	ErrRef    = errors.New("refers to no entry that this may belong to")
 	ErrActive = errors.New("not what was active at this point of the log")
+	// ErrHistory: the log is not a continuation of what it was when an earlier checkpoint was signed.
+	ErrHistory = errors.New("another history than the one signed earlier")
 )
 
 // Chain checks a log header by header. It needs one leaf hash and one scan per entry, and memory for ledgers, open intents
@@ -42,6 +44,7 @@ type Chain struct {
 	released map[uint64]uint64 // bitmap: word -> bits
 	counts   map[Kind]uint64
 	unknown  uint64
+	expected map[uint64][32]byte
 }
 
 // Active is a value that an entry made active: a policy bundle, a dataset version or an agreement version.
@@ -85,6 +88,38 @@ func (c *Chain) Next(line []byte) error {
 	c.counts[c.h.kind]++
 	c.head, c.t = leaf, c.h.time
 	c.n++
+	return c.compare()
+}
+
+// Expect makes Next compare the log with a checkpoint that it signed before: whoever remembers one finds out if anything
+// below its size was changed since, and Unmet tells if the log has become shorter. Call it before the first Next of a chain
+// that began at entry 0.
+func (c *Chain) Expect(cp Checkpoint) {
+	if c.expected == nil {
+		c.expected = map[uint64][32]byte{}
+	}
+	c.expected[cp.Size] = cp.Root
+}
+
+func (c *Chain) compare() error {
+	want, ok := c.expected[c.n]
+	if !ok {
+		return nil
+	}
+	if root, err := c.Root(); err != nil || root != want {
+		return &EntryError{c.n - 1, "", fmt.Errorf("%w (somewhere up to this entry)", ErrHistory)}
+	}
+	delete(c.expected, c.n)
+	return nil
+}
+
+// Unmet is an error if the log ended before a checkpoint that was expected.
+func (c *Chain) Unmet() error {
+	for size := range c.expected {
+		if size > c.n {
+			return fmt.Errorf("%w: it had %d entries, now it has %d: the end is gone", ErrHistory, size, c.n)
+		}
+	}
 	return nil
 }
 

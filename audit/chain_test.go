@@ -228,6 +228,53 @@ func TestChainRefusesEdits(t *testing.T) {
 	}
 }
 
+// Whoever kept a checkpoint finds a log that was rebuilt, however consistently, or cut.
+func TestChainExpects(t *testing.T) {
+	write := func(open int) *builder {
+		b := newBuilder(t)
+		for range 5 {
+			b.add(Heartbeat, Object{"open": open})
+		}
+		return b
+	}
+	root := func(b *builder, n int) Checkpoint {
+		c := NewChain(logOrigin, logKeys, nil)
+		for _, l := range b.lines[:n] {
+			if err := c.Next([]byte(l)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		r, err := c.Root()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return Checkpoint{Size: uint64(n), Root: r}
+	}
+	run := func(b *builder, n int, kept Checkpoint) error {
+		c := NewChain(logOrigin, logKeys, nil)
+		c.Expect(kept)
+		for _, l := range b.lines[:n] {
+			if err := c.Next([]byte(l)); err != nil {
+				return err
+			}
+		}
+		return c.Unmet()
+	}
+	honest, rebuilt := write(0), write(1)
+	if err := run(honest, 11, root(honest, 8)); err != nil {
+		t.Errorf("honest growth: %v", err)
+	}
+	if err := run(honest, 11, root(honest, 11)); err != nil {
+		t.Errorf("same size: %v", err)
+	}
+	if err := run(rebuilt, 11, root(honest, 8)); !errors.Is(err, ErrHistory) {
+		t.Errorf("rebuilt: %v, want ErrHistory", err)
+	}
+	if err := run(honest, 7, root(honest, 8)); !errors.Is(err, ErrHistory) {
+		t.Errorf("cut: %v, want ErrHistory", err)
+	}
+}
+
 func BenchmarkChain(b *testing.B) {
 	l := newBuilder(b)
 	for range 10000 {

@@ -37,9 +37,9 @@ type Report struct {
 }
 
 // Verify checks an export completely: every file it must have, byte for byte. With keys nil the keys in the directory are
-// used, and the report says so.
-func Verify(dir string, keys *audit.Keys) (Report, error) {
-	v := &verifier{dir: dir, keys: keys, whose: "the keys given"}
+// used, and the report says so. earlier are checkpoints of the log that somebody has kept: it must continue them.
+func Verify(dir string, keys *audit.Keys, earlier ...audit.Checkpoint) (Report, error) {
+	v := &verifier{dir: dir, keys: keys, whose: "the keys given", earlier: earlier}
 	rep, err := v.run()
 	if err != nil {
 		return Report{}, fmt.Errorf("verify export: %w", err)
@@ -48,11 +48,12 @@ func Verify(dir string, keys *audit.Keys) (Report, error) {
 }
 
 type verifier struct {
-	dir   string
-	keys  *audit.Keys
-	whose string
-	cp    audit.Checkpoint
-	chain *audit.Chain
+	dir     string
+	keys    *audit.Keys
+	whose   string
+	cp      audit.Checkpoint
+	chain   *audit.Chain
+	earlier []audit.Checkpoint
 
 	tile   map[uint]*tile // as read, by level
 	bundle []byte
@@ -89,11 +90,18 @@ func (v *verifier) run() (Report, error) {
 	v.chain = audit.NewChain(v.keys.Origin, v.keys.VKeys, nil)
 	v.chain.Visit = v.visit
 	v.tile = map[uint]*tile{}
+	for _, cp := range v.earlier {
+		v.chain.Expect(cp)
+		rep.note("the log continues the one of %d entries whose checkpoint was kept", cp.Size)
+	}
 	if err := v.entries(disclosed, &rep); err != nil {
 		return Report{}, err
 	}
 	if root, err := v.chain.Root(); err != nil || root != v.cp.Root {
 		return Report{}, fmt.Errorf("%w: the entries do not give the root of the checkpoint", ErrInvalid)
+	}
+	if err := v.chain.Unmet(); err != nil {
+		return Report{}, fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
 	rep.Counts, rep.Uninterpreted, rep.Ledgers = v.chain.Counts(), v.chain.Uninterpreted(), v.chain.Ledgers()
 	rep.OpenIntents = len(v.chain.Open())

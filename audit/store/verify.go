@@ -41,6 +41,8 @@ type VerifyConfig struct {
 	// VKeys are the verifier keys of the log, from whoever vouches for them. Nil takes those in the file, and the report
 	// says so: a log that somebody replaced as a whole then verifies under keys that were replaced with it.
 	VKeys []string
+	// Earlier are checkpoints of this log that somebody has kept, signed by its keys: the log must continue them.
+	Earlier []audit.Checkpoint
 	// Progress, if set, is told how many entries were checked, every now and then.
 	Progress func(n uint64)
 }
@@ -150,6 +152,9 @@ func (v *verifier) begin(tx *bolt.Tx) error {
 	}
 	v.chain = audit.NewChain(origin, vkeys, final)
 	v.chain.Visit = v.tiles.visit
+	for _, cp := range v.cfg.Earlier {
+		v.chain.Expect(cp)
+	}
 	return nil
 }
 

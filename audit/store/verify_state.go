@@ -58,6 +58,12 @@ func (v *verifier) finish(tx *bolt.Tx, h head) (Report, error) {
 		Counts: v.chain.Counts(), Uninterpreted: v.chain.Uninterpreted(), OpenIntents: len(v.chain.Open()),
 		Details: v.details, DetailsOpened: v.keys != nil, Withheld: uint64(len(v.withheld)), Ledgers: map[audit.LedgerKey]Ledger{},
 	}
+	if err := v.chain.Unmet(); err != nil {
+		return Report{}, err
+	}
+	for _, cp := range v.cfg.Earlier {
+		rep.note("the log continues the one of %d entries whose checkpoint was kept", cp.Size)
+	}
 	keys := "the keys in the file itself"
 	if v.trusted {
 		keys = "the keys given"
