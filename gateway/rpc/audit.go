@@ -1,0 +1,106 @@
+package rpc
+
+import (
+	"context"
+
+	"google.golang.org/grpc"
+
+	"jali/gateway"
+	jaliv1 "jali/proto/jali/v1"
+)
+
+// audits serves AuditService. What a caller may see of the record is the gateway's decision; headers are fit for every principal.
+type audits struct {
+	jaliv1.UnimplementedAuditServiceServer
+	gateway *gateway.Gateway
+}
+
+// pageOfEntries is how many entries come when no limit is given, and how many a stream sends at a time.
+const pageOfEntries = 100
+
+func (s *audits) GetCheckpoint(ctx context.Context, _ *jaliv1.GetCheckpointRequest) (*jaliv1.GetCheckpointResponse, error) {
+	who, err := caller(ctx)
+	if err != nil {
+		return nil, err
+	}
+	checkpoint, origin, vkeys, err := s.gateway.Checkpoint(who)
+	if err != nil {
+		return nil, err
+	}
+	return &jaliv1.GetCheckpointResponse{Checkpoint: string(checkpoint), Origin: origin, Vkeys: vkeys}, nil
+}
+
+func (s *audits) ListEntries(ctx context.Context, in *jaliv1.ListEntriesRequest) (*jaliv1.ListEntriesResponse, error) {
+	who, err := caller(ctx)
+	if err != nil {
+		return nil, err
+	}
+	limit := int(in.GetLimit())
+	if limit == 0 {
+		limit = pageOfEntries
+	}
+	entries, size, err := s.gateway.Entries(ctx, who, in.GetFrom(), limit, in.GetDetails())
+	if err != nil {
+		return nil, err
+	}
+	return entriesProto(entries, size), nil
+}
+
+func (s *audits) GetProof(ctx context.Context, in *jaliv1.GetProofRequest) (*jaliv1.GetProofResponse, error) {
+	who, err := caller(ctx)
+	if err != nil {
+		return nil, err
+	}
+	proof, err := s.gateway.Proof(who, in.GetSeq())
+	if err != nil {
+		return nil, err
+	}
+	return &jaliv1.GetProofResponse{Proof: string(proof)}, nil
+}
+
+func (s *audits) GetConsistency(ctx context.Context, in *jaliv1.GetConsistencyRequest) (*jaliv1.GetConsistencyResponse, error) {
+	who, err := caller(ctx)
+	if err != nil {
+		return nil, err
+	}
+	hashes, err := s.gateway.Consistency(who, in.GetOldSize(), in.GetNewSize())
+	if err != nil {
+		return nil, err
+	}
+	return &jaliv1.GetConsistencyResponse{Hashes: hashes}, nil
+}
+
+// WatchEntries sends every entry from a number on, in order and without gaps, and goes on as they become durable. A watcher that was cut off
+// resumes from the number after the last entry it got. An entry beyond the end is awaited.
+func (s *audits) WatchEntries(in *jaliv1.WatchEntriesRequest, stream grpc.ServerStreamingServer[jaliv1.ListEntriesResponse]) error {
+	ctx := stream.Context()
+	who, err := caller(ctx)
+	if err != nil {
+		return err
+	}
+	next := in.GetFrom()
+	for {
+		entries, size, err := s.gateway.Entries(ctx, who, next, pageOfEntries, in.GetDetails())
+		if err != nil {
+			return err
+		}
+		if len(entries) > 0 {
+			if err := stream.Send(entriesProto(entries, size)); err != nil {
+				return err
+			}
+			next = entries[len(entries)-1].Seq + 1
+			continue
+		}
+		if _, err := s.gateway.Wait(ctx, max(next, size)); err != nil {
+			return err
+		}
+	}
+}
+
+func entriesProto(entries []gateway.LogEntry, size uint64) *jaliv1.ListEntriesResponse {
+	out := &jaliv1.ListEntriesResponse{Size: size}
+	for _, e := range entries {
+		out.Entries = append(out.Entries, &jaliv1.Entry{Seq: e.Seq, Header: string(e.Header), Details: e.Details})
+	}
+	return out
+}

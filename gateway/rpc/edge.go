@@ -1,0 +1,149 @@
+package rpc
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"connectrpc.com/vanguard"
+	"connectrpc.com/vanguard/vanguardgrpc"
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/encoding/protojson"
+
+	"jali/gateway"
+	"jali/gateway/identity"
+)
+
+const (
+	// maxRequest bounds a message a caller sends, maxAnswer one the gateway sends through the transcoder, which buffers it.
+	maxRequest = 4 << 20
+	maxAnswer  = 64 << 20
+
+	healthPrefix = "/grpc.health.v1.Health/"
+	oursPrefix   = "/jali.v1."
+)
+
+// edge is the port's HTTP handler: health, who calls, then gRPC or the transcoder.
+type edge struct {
+	grpc       *grpc.Server
+	transcoder http.Handler
+	draining   context.Context
+	// A request ends at the latest after call, or stream if its path is in streams, also when its caller does not read the answer.
+	call, stream time.Duration
+	streams      map[string]bool
+}
+
+func newEdge(server *grpc.Server, draining context.Context, c Config) (http.Handler, error) {
+	transcoder, err := vanguardgrpc.NewTranscoder(server,
+		vanguard.WithDefaultServiceOptions(vanguard.WithMaxMessageBufferBytes(maxAnswer), vanguard.WithNoTargetCompression()),
+		// Strict: a misspelt field is an error, not a default.
+		vanguard.WithCodec(func(types vanguard.TypeResolver) vanguard.Codec {
+			return &vanguard.JSONCodec{
+				MarshalOptions:   protojson.MarshalOptions{Resolver: types, EmitUnpopulated: true},
+				UnmarshalOptions: protojson.UnmarshalOptions{Resolver: types},
+			}
+		}),
+		vanguard.WithUnknownHandler(http.HandlerFunc(unknown)),
+	)
+	if err != nil {
+		return nil, fmt.Errorf("make transcoder: %w", err)
+	}
+	e := &edge{
+		grpc: server, transcoder: transcoder, draining: draining,
+		call: c.Longest + slack, stream: c.Streams + slack, streams: map[string]bool{},
+	}
+	for service, info := range server.GetServiceInfo() {
+		for _, m := range info.Methods {
+			if m.IsServerStream {
+				e.streams["/"+service+"/"+m.Name] = true
+			}
+		}
+	}
+	// A browser with a client certificate would send it along with another site's form: requests that change something must come from our own origin.
+	return http.NewCrossOriginProtection().Handler(e), nil
+}
+
+func (e *edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	d := dialectOf(r)
+	switch r.URL.Path {
+	case "/healthz", "/readyz":
+		e.health(w, r)
+		return
+	}
+	if !strings.HasPrefix(r.URL.Path, healthPrefix) {
+		if r.TLS == nil {
+			refuse(w, d, toStatus(identity.ErrNoPrincipal, network))
+			return
+		}
+		if _, err := identity.FromTLS(*r.TLS); err != nil {
+			refuse(w, d, toStatus(err, network))
+			return
+		}
+	}
+	control := http.NewResponseController(w)
+	most := e.call
+	if e.streams[r.URL.Path] {
+		most = e.stream
+	}
+	if err := control.SetWriteDeadline(time.Now().Add(most)); err != nil {
+		refuse(w, d, toStatus(err, network))
+		return
+	}
+	if d.native(r) {
+		e.grpc.ServeHTTP(w, r)
+		return
+	}
+	e.transcode(w, r, d, control)
+}
+
+// transcode serves REST, Connect and gRPC-Web.
+func (e *edge) transcode(w http.ResponseWriter, r *http.Request, d dialect, control *http.ResponseController) {
+	if r.ContentLength > maxRequest {
+		refuse(w, d, tooLarge)
+		return
+	}
+	if compressed(r.Header) {
+		refuse(w, d, noCompression)
+		return
+	}
+	// The transcoder answers in an encoding the caller accepts; ours are not compressed.
+	r.Header.Del("Accept-Encoding")
+	r.Header.Del("Connect-Accept-Encoding")
+	r.Header.Del("Grpc-Accept-Encoding")
+	body := &timedBody{
+		ReadCloser: r.Body, control: control, within: bodyTime, left: maxRequest,
+		required: r.Method == http.MethodPost && strings.HasPrefix(r.Header.Get("Content-Type"), "application/json"),
+	}
+	r.Body = body
+	answer := &mended{ResponseWriter: w}
+	e.transcoder.ServeHTTP(answer, r)
+	answer.finish(d, body.fault)
+}
+
+// health tells up or down, to anybody, and nothing else.
+func (e *edge) health(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		w.Header().Set("Allow", "GET, HEAD")
+		http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
+		return
+	}
+	if r.URL.Path == "/readyz" && e.draining.Err() != nil {
+		http.Error(w, "stopping", http.StatusServiceUnavailable)
+		return
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	fmt.Fprintln(w, "ok")
+}
+
+// unknown answers what is no path of the contract.
+func unknown(w http.ResponseWriter, r *http.Request) {
+	hint := "see docs/api.md for the paths"
+	if strings.HasPrefix(r.URL.Path, oursPrefix) {
+		hint = "check the method; a Connect request needs the header Connect-Protocol-Version: 1"
+	}
+	refuse(w, dialectOf(r), toStatus(&gateway.Refusal{Code: gateway.NotFound, Message: "no such path", Hint: hint}, network))
+}
