@@ -1,0 +1,195 @@
+package sdktest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"jali/audit"
+	"jali/sdk"
+)
+
+// start needs a built gateway: building one takes longer than a default test run may.
+func start(t *testing.T, config Config) *Gateway {
+	t.Helper()
+	if _, ok := Built(); !ok {
+		t.Skip("no gateway program: set JALI_GATEWAY or JALI_BIN (make test does)")
+	}
+	return Start(t, config)
+}
+
+// countAll counts the rows of a private table of the generated scheme.
+func countAll(t *testing.T, c *Client) string {
+	t.Helper()
+	d, err := c.Dataset(t.Context(), c.gateway.Dataset)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, table := range d.Tables {
+		if !table.Public && table.RowsPerPerson == 1 {
+			return "SELECT COUNT(*) AS n FROM " + table.Name
+		}
+	}
+	t.Fatal("no private table with one row per person")
+	return ""
+}
+
+func TestQuoteAnswerReplay(t *testing.T) {
+	g := start(t, Config{Persons: 500})
+	alice := g.Researcher()
+	q := sdk.Query{SQL: countAll(t, alice), Error: "20"}
+	offer, err := alice.Quote(t.Context(), q)
+	if err != nil || !offer.Allowed {
+		t.Fatalf("quote: %+v, %v", offer, err)
+	}
+	q.QuoteID = offer.ID
+	first, err := alice.Query(t.Context(), q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if first.PricePU != offer.PricePU || first.Replayed {
+		t.Errorf("price %d, quoted %d, replayed %v", first.PricePU, offer.PricePU, first.Replayed)
+	}
+	q.QuoteID = ""
+	again, err := alice.Query(t.Context(), q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !again.Replayed || again.PricePU != 0 || string(again.Raw) != string(first.Raw) || again.Receipt.Release != first.Receipt.Release {
+		t.Error("asking again is not a free replay of the same bytes")
+	}
+	g.Restart()
+	later, err := alice.Query(t.Context(), q)
+	if err != nil || !later.Replayed {
+		t.Errorf("after a restart: %v", err)
+	}
+	budget, err := alice.Budget(t.Context(), g.Agreement)
+	if err != nil || len(budget.Ledgers) == 0 || budget.Ledgers[0].SpentPU != first.PricePU {
+		t.Errorf("budget: %+v, %v", budget, err)
+	}
+	log, err := g.Check()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if log.Count(audit.Intent) != 1 || log.Count(audit.Release) != 1 || log.Count(audit.Replay) != 2 {
+		t.Errorf("%d intents, %d releases, %d replays", log.Count(audit.Intent), log.Count(audit.Release), log.Count(audit.Replay))
+	}
+}
+
+func TestTypedRefusals(t *testing.T) {
+	g := start(t, Config{Persons: 500, AgreementPU: 1})
+	alice := g.Researcher()
+	good := sdk.Query{SQL: countAll(t, alice), Error: "20"}
+	for name, c := range map[string]struct {
+		change func(*sdk.Query)
+		want   any
+	}{
+		"syntax":  {func(q *sdk.Query) { q.SQL = "SELEC 1" }, new(*sdk.QueryError)},
+		"purpose": {func(q *sdk.Query) { q.Purpose = "DUO:9999999" }, new(*sdk.PolicyDenied)},
+		"budget":  {func(q *sdk.Query) {}, new(*sdk.BudgetExhausted)},
+	} {
+		q := good
+		c.change(&q)
+		if result, err := alice.Query(t.Context(), q); !errors.As(err, c.want) || sdk.Hint(err) == "" {
+			t.Errorf("%s: got %v, %T %v (hint %q)", name, result, err, err, sdk.Hint(err))
+		}
+	}
+}
+
+// Many callers with one budget: what is answered never costs more than the budget, and the rest hear that it is exhausted.
+func TestParallelQuestionsStayWithinTheBudget(t *testing.T) {
+	g := start(t, Config{Persons: 500})
+	alice := g.Researcher()
+	sql := countAll(t, alice)
+	offer, err := alice.Quote(t.Context(), sdk.Query{SQL: sql, Error: "20"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cap := 10 * offer.PricePU
+	g2 := Start(t, Config{Persons: 500, AgreementPU: cap})
+	bob := g2.Researcher()
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	var answered, refused int
+	var spent int64
+	for i := range 200 {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			// Each accuracy differs a little, so that none is a replay, and none is cheaper than the one quoted.
+			result, err := bob.Query(context.Background(), sdk.Query{SQL: sql, Error: strconv.Itoa(20) + ".0" + fmt.Sprintf("%03d", i)})
+			mu.Lock()
+			defer mu.Unlock()
+			var out *sdk.BudgetExhausted
+			var denied *sdk.PolicyDenied
+			switch {
+			case err == nil:
+				answered, spent = answered+1, spent+result.PricePU
+			case errors.As(err, &out), errors.As(err, &denied), errors.Is(err, sdk.ErrUnavailable):
+				refused++
+			default:
+				t.Errorf("question %d: %v", i, err)
+			}
+		}()
+	}
+	wg.Wait()
+	if answered == 0 || refused == 0 || spent > cap {
+		t.Errorf("%d answered for %d of %d PU, %d refused", answered, spent, cap, refused)
+	}
+	t.Logf("%d answered for %d of %d PU, %d refused", answered, spent, cap, refused)
+}
+
+// Rounds of SIGKILL under load. JALI_KILL_ROUNDS sets how many; the harness checks the whole log after each.
+func TestKillUnderLoad(t *testing.T) {
+	rounds := 2
+	if n, err := strconv.Atoi(os.Getenv("JALI_KILL_ROUNDS")); err == nil {
+		rounds = n
+	}
+	g := start(t, Config{Persons: 500, AgreementPU: 900_000})
+	alice := g.Researcher()
+	sql := countAll(t, alice)
+	for round := range rounds {
+		var wg sync.WaitGroup
+		ctx, cancel := context.WithCancel(t.Context())
+		for worker := range 8 {
+			wg.Add(1)
+			go func() {
+				defer wg.Done()
+				for i := 0; ctx.Err() == nil; i++ {
+					// Errors are what a killed gateway gives; answers are looked up in the log.
+					_, _ = alice.Query(ctx, sdk.Query{SQL: sql, Error: fmt.Sprintf("%d.%d%03d", 40+worker, round, i)})
+				}
+			}()
+		}
+		time.Sleep(time.Duration(100+137*(round%6)) * time.Millisecond)
+		g.Kill()
+		cancel()
+		wg.Wait()
+		g.Serve()
+		if _, err := g.Check(); err != nil {
+			t.Fatalf("round %d: %v", round, err)
+		}
+	}
+}
+
+func TestWithBudget(t *testing.T) {
+	const text = "id: agr-1\nparties: [a]\nbudget:\n  - population: p\n    pu: 100\n  - {population: q, pu: 5}\n"
+	got, err := withBudget(text, 7)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "id: agr-1\nparties:\n- a\nbudget:\n- population: p\n  pu: 7\n- population: q\n  pu: 7\n"; got != want {
+		t.Errorf("got:\n%s", got)
+	}
+	if same, err := withBudget(text, 0); err != nil || same != text {
+		t.Error("no budget given, but the text changed")
+	}
+	if _, err := withBudget("id: agr-1\n", 7); err == nil {
+		t.Error("a missing budget was accepted")
+	}
+}
