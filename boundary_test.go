@@ -28,8 +28,8 @@ const module = "jali"
 // place when you make it.
 var order = [][]string{
 	{"audit", "crypto/...", "examples", "gateway/catalog", "gateway/identity", "policy/...", "proto/..."},
-	{"audit/store", "audit/witness", "gateway/budget", "gateway/protect", "gateway/synth"},
-	{"gateway/query"},
+	{"audit/export", "gateway/budget", "gateway/protect", "gateway/synth"},
+	{"audit/store", "audit/witness", "gateway/query"},
 	{"gateway/engine"},
 	{"gateway"},
 	{"gateway/rpc", "sdk"},
@@ -72,6 +72,7 @@ var never = []rule{
 	{"gateway/protect", []string{"gateway/engine", "gateway/query", "audit/...", "policy/..."}},
 	{"gateway", []string{"proto/...", grpc, lattigo, opa}},
 	{"audit/store", []string{"gateway/...", "policy/...", "crypto/..."}},
+	{"audit/export", []string{"gateway/...", "policy/...", "crypto/...", bbolt}},
 	{"audit/witness", []string{"gateway/...", "policy/...", "crypto/..."}},
 	{"sdk/...", []string{"gateway/...", "policy/...", "audit/store"}},
 	{"cmd/jali", []string{"gateway/...", "policy/..."}},
