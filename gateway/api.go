@@ -124,5 +124,7 @@ type Status struct {
 	Origin   string
 	Policy   string
 	Datasets map[string]string // id -> active version
-	Problems []string
+	// Manifests are those of the active versions.
+	Manifests map[string][]byte
+	Problems  []string
 }

@@ -407,12 +407,14 @@ func (*StatusRequest) Descriptor() ([]byte, []int) {
 }
 
 type StatusResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Size          uint64                 `protobuf:"varint,1,opt,name=size,proto3" json:"size,omitempty"`
-	Origin        string                 `protobuf:"bytes,2,opt,name=origin,proto3" json:"origin,omitempty"`
-	Policy        string                 `protobuf:"bytes,3,opt,name=policy,proto3" json:"policy,omitempty"`
-	Datasets      map[string]string      `protobuf:"bytes,4,rep,name=datasets,proto3" json:"datasets,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	Problems      []string               `protobuf:"bytes,5,rep,name=problems,proto3" json:"problems,omitempty"`
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Size     uint64                 `protobuf:"varint,1,opt,name=size,proto3" json:"size,omitempty"`
+	Origin   string                 `protobuf:"bytes,2,opt,name=origin,proto3" json:"origin,omitempty"`
+	Policy   string                 `protobuf:"bytes,3,opt,name=policy,proto3" json:"policy,omitempty"`
+	Datasets map[string]string      `protobuf:"bytes,4,rep,name=datasets,proto3" json:"datasets,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	Problems []string               `protobuf:"bytes,5,rep,name=problems,proto3" json:"problems,omitempty"`
+	// Manifest of each dataset's active version (JSON), for an import that keeps its other tables.
+	Manifests     map[string][]byte `protobuf:"bytes,6,rep,name=manifests,proto3" json:"manifests,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -482,6 +484,13 @@ func (x *StatusResponse) GetProblems() []string {
 	return nil
 }
 
+func (x *StatusResponse) GetManifests() map[string][]byte {
+	if x != nil {
+		return x.Manifests
+	}
+	return nil
+}
+
 var File_jali_v1_admin_proto protoreflect.FileDescriptor
 
 const file_jali_v1_admin_proto_rawDesc = "" +
@@ -511,16 +520,20 @@ const file_jali_v1_admin_proto_rawDesc = "" +
 	"\rExportRequest\x12\x10\n" +
 	"\x03dir\x18\x01 \x01(\tR\x03dir\x12\x1a\n" +
 	"\baudience\x18\x02 \x01(\tR\baudience\"\x0f\n" +
-	"\rStatusRequest\"\xf0\x01\n" +
+	"\rStatusRequest\"\xf4\x02\n" +
 	"\x0eStatusResponse\x12\x12\n" +
 	"\x04size\x18\x01 \x01(\x04R\x04size\x12\x16\n" +
 	"\x06origin\x18\x02 \x01(\tR\x06origin\x12\x16\n" +
 	"\x06policy\x18\x03 \x01(\tR\x06policy\x12A\n" +
 	"\bdatasets\x18\x04 \x03(\v2%.jali.v1.StatusResponse.DatasetsEntryR\bdatasets\x12\x1a\n" +
-	"\bproblems\x18\x05 \x03(\tR\bproblems\x1a;\n" +
+	"\bproblems\x18\x05 \x03(\tR\bproblems\x12D\n" +
+	"\tmanifests\x18\x06 \x03(\v2&.jali.v1.StatusResponse.ManifestsEntryR\tmanifests\x1a;\n" +
 	"\rDatasetsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x012\x8b\x03\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a<\n" +
+	"\x0eManifestsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\fR\x05value:\x028\x012\x8b\x03\n" +
 	"\fAdminService\x12F\n" +
 	"\x0fActivateDataset\x12\x1f.jali.v1.ActivateDatasetRequest\x1a\x12.jali.v1.Activated\x12@\n" +
 	"\fAddAgreement\x12\x1c.jali.v1.AddAgreementRequest\x1a\x12.jali.v1.Activated\x12:\n" +
@@ -541,7 +554,7 @@ func file_jali_v1_admin_proto_rawDescGZIP() []byte {
 	return file_jali_v1_admin_proto_rawDescData
 }
 
-var file_jali_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_jali_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_jali_v1_admin_proto_goTypes = []any{
 	(*ActivateDatasetRequest)(nil), // 0: jali.v1.ActivateDatasetRequest
 	(*AddAgreementRequest)(nil),    // 1: jali.v1.AddAgreementRequest
@@ -552,26 +565,28 @@ var file_jali_v1_admin_proto_goTypes = []any{
 	(*StatusRequest)(nil),          // 6: jali.v1.StatusRequest
 	(*StatusResponse)(nil),         // 7: jali.v1.StatusResponse
 	nil,                            // 8: jali.v1.StatusResponse.DatasetsEntry
+	nil,                            // 9: jali.v1.StatusResponse.ManifestsEntry
 }
 var file_jali_v1_admin_proto_depIdxs = []int32{
 	8, // 0: jali.v1.StatusResponse.datasets:type_name -> jali.v1.StatusResponse.DatasetsEntry
-	0, // 1: jali.v1.AdminService.ActivateDataset:input_type -> jali.v1.ActivateDatasetRequest
-	1, // 2: jali.v1.AdminService.AddAgreement:input_type -> jali.v1.AddAgreementRequest
-	2, // 3: jali.v1.AdminService.SetBudget:input_type -> jali.v1.SetBudgetRequest
-	3, // 4: jali.v1.AdminService.ActivatePolicy:input_type -> jali.v1.ActivatePolicyRequest
-	6, // 5: jali.v1.AdminService.Status:input_type -> jali.v1.StatusRequest
-	5, // 6: jali.v1.AdminService.Export:input_type -> jali.v1.ExportRequest
-	4, // 7: jali.v1.AdminService.ActivateDataset:output_type -> jali.v1.Activated
-	4, // 8: jali.v1.AdminService.AddAgreement:output_type -> jali.v1.Activated
-	4, // 9: jali.v1.AdminService.SetBudget:output_type -> jali.v1.Activated
-	4, // 10: jali.v1.AdminService.ActivatePolicy:output_type -> jali.v1.Activated
-	7, // 11: jali.v1.AdminService.Status:output_type -> jali.v1.StatusResponse
-	4, // 12: jali.v1.AdminService.Export:output_type -> jali.v1.Activated
-	7, // [7:13] is the sub-list for method output_type
-	1, // [1:7] is the sub-list for method input_type
-	1, // [1:1] is the sub-list for extension type_name
-	1, // [1:1] is the sub-list for extension extendee
-	0, // [0:1] is the sub-list for field type_name
+	9, // 1: jali.v1.StatusResponse.manifests:type_name -> jali.v1.StatusResponse.ManifestsEntry
+	0, // 2: jali.v1.AdminService.ActivateDataset:input_type -> jali.v1.ActivateDatasetRequest
+	1, // 3: jali.v1.AdminService.AddAgreement:input_type -> jali.v1.AddAgreementRequest
+	2, // 4: jali.v1.AdminService.SetBudget:input_type -> jali.v1.SetBudgetRequest
+	3, // 5: jali.v1.AdminService.ActivatePolicy:input_type -> jali.v1.ActivatePolicyRequest
+	6, // 6: jali.v1.AdminService.Status:input_type -> jali.v1.StatusRequest
+	5, // 7: jali.v1.AdminService.Export:input_type -> jali.v1.ExportRequest
+	4, // 8: jali.v1.AdminService.ActivateDataset:output_type -> jali.v1.Activated
+	4, // 9: jali.v1.AdminService.AddAgreement:output_type -> jali.v1.Activated
+	4, // 10: jali.v1.AdminService.SetBudget:output_type -> jali.v1.Activated
+	4, // 11: jali.v1.AdminService.ActivatePolicy:output_type -> jali.v1.Activated
+	7, // 12: jali.v1.AdminService.Status:output_type -> jali.v1.StatusResponse
+	4, // 13: jali.v1.AdminService.Export:output_type -> jali.v1.Activated
+	8, // [8:14] is the sub-list for method output_type
+	2, // [2:8] is the sub-list for method input_type
+	2, // [2:2] is the sub-list for extension type_name
+	2, // [2:2] is the sub-list for extension extendee
+	0, // [0:2] is the sub-list for field type_name
 }
 
 func init() { file_jali_v1_admin_proto_init() }
@@ -585,7 +600,7 @@ func file_jali_v1_admin_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_jali_v1_admin_proto_rawDesc), len(file_jali_v1_admin_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   9,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

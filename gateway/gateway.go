@@ -1,0 +1,119 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"jali/audit"
+	"jali/audit/store"
+	"jali/gateway/budget"
+	"jali/policy"
+)
+
+// Config says where a gateway's state lies and what it may use. Dir and Operator are required.
+type Config struct {
+	Dir string
+	// Threads and MemoryLimit ("4GB") bound each dataset's engine.
+	Threads     int
+	MemoryLimit string
+	// Now is the clock of decisions, quotes and entries. Response slots run on the monotonic clock always.
+	Now func() time.Time
+	// Operator is the operator's log: no data, no text of questions, no names of people. It is not the audit log.
+	Operator *slog.Logger
+}
+
+// Gateway answers questions about the datasets of one state directory. It is safe for concurrent use.
+type Gateway struct {
+	cfg      Config
+	layout   Layout
+	operator *slog.Logger
+	log      *store.Store
+	policy   *policy.Policy
+	quotes   *budget.Book
+	flight   *flight
+	rates    *rates
+	slots    *slots
+
+	mu         sync.RWMutex
+	agreements map[string]*agreement
+	datasets   map[string]*dataset
+	problems   []string
+}
+
+// Open opens a state directory made by Init: it takes the audit log's lock, repairs what a crash left (an intent without
+// outcome becomes INTERRUPTED, its charge stands), and loads what the log says is active. A dataset or agreement that cannot
+// be loaded is a problem in Status, not a failure: the others are served.
+func Open(ctx context.Context, cfg Config) (*Gateway, error) {
+	if cfg.Dir == "" || cfg.Operator == nil {
+		return nil, errors.New("open gateway: Dir and Operator are required")
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	g := &Gateway{
+		cfg: cfg, layout: Layout(cfg.Dir), operator: cfg.Operator,
+		flight: newFlight(), rates: newRates(), slots: newSlots(),
+		quotes:     budget.NewBook(cfg.Now, quoteLife),
+		agreements: map[string]*agreement{}, datasets: map[string]*dataset{},
+	}
+	var err error
+	if g.log, err = openLog(g.layout, cfg); err != nil {
+		return nil, fmt.Errorf("open audit log: %w", err)
+	}
+	if err := g.loadPolicy(); err != nil {
+		g.log.Close()
+		return nil, err
+	}
+	for _, p := range g.log.ActiveNames("") {
+		switch {
+		case strings.HasPrefix(p.Name, pinAgreement):
+			err = g.loadAgreement(strings.TrimPrefix(p.Name, pinAgreement))
+		case strings.HasPrefix(p.Name, pinDataset):
+			err = g.loadDataset(strings.TrimPrefix(p.Name, pinDataset))
+		default:
+			continue
+		}
+		if err != nil {
+			g.operator.Error("not served", "cause", err)
+			g.problems = append(g.problems, err.Error())
+		}
+	}
+	return g, nil
+}
+
+// Close stops the engines and the log. Call it after the last request has ended.
+func (g *Gateway) Close() error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var errs []error
+	for _, d := range g.datasets {
+		errs = append(errs, d.engine.Close())
+	}
+	return errors.Join(append(errs, g.log.Close())...)
+}
+
+// Beat appends a HEARTBEAT every minute until the context ends, so that silence of the log is visible.
+func (g *Gateway) Beat(ctx context.Context) {
+	tick := time.NewTicker(time.Minute)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if err := g.beat(ctx); err != nil && ctx.Err() == nil {
+				g.operator.Error("heartbeat not recorded", "err", err)
+			}
+		}
+	}
+}
+
+func (g *Gateway) beat(ctx context.Context) error {
+	_, err := g.log.Append(ctx, store.Item{Kind: audit.Heartbeat})
+	return err
+}

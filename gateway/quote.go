@@ -1,0 +1,141 @@
+package gateway
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"jali/gateway/budget"
+	"jali/gateway/identity"
+	"jali/gateway/protect"
+	"jali/policy"
+)
+
+// Quote tells error, price, what would be hidden and whether policy and budget allow the question. It is free, touches no
+// data, and binds price and accuracy for its lifetime; it reserves no budget. It runs steps 3 to 5 of Answer with the same code.
+func (g *Gateway) Quote(ctx context.Context, who identity.Principal, req Request) (Offer, error) {
+	req.QuoteID = ""
+	a, refusal := g.plan(who, req)
+	if refusal != nil {
+		return Offer{}, refusal
+	}
+	if refusal := g.price(a); refusal != nil {
+		return Offer{}, refusal
+	}
+	offer := Offer{Price: a.cost, Budget: g.remaining(a), Population: "sufficient", Plan: OfferPlan{
+		Dataset: a.data.catalog.ID, Version: a.data.version,
+		Formulation: formulation(a.plan), Mechanism: "exact discrete Gaussian, rho-zCDP, neighbours add or remove one person",
+		Columns: a.plan.Columns, Cells: a.plan.Cells,
+		RowsPerPerson: a.plan.Bounds.Rows, GroupsPerPerson: a.plan.Bounds.Groups, RowsPerGroup: a.plan.Bounds.PerCol,
+		Hash: hex.EncodeToString(hashOf(a)),
+	}}
+	if refusal := g.authorise(ctx, a); refusal != nil {
+		offer.Reasons = refusal.Reasons
+		if len(offer.Reasons) == 0 {
+			offer.Reasons = []policy.Reason{{Code: string(refusal.Code), Text: refusal.Message, Hint: refusal.Hint}}
+		}
+		offer.Budget.Population = visiblePopulation(who, offer.Budget.Population)
+		return offer, nil
+	}
+	offer.Plan.HideBelow = a.grant.Obligations().MinCohort
+	offer.Error95 = a.errors()
+	offer.Warnings = a.warnings()
+	if over := g.affordable(a); over != "" {
+		r := g.overBudget(a, over, 0)
+		offer.Reasons = []policy.Reason{{Code: string(r.Code), Text: r.Message, Hint: r.Hint}}
+		if over == overPopulation {
+			offer.Population = "insufficient"
+		}
+		offer.Fits = g.fits(a)
+	} else {
+		offer.Allowed = true
+		q, err := g.quotes.Put(budget.Quote{Who: who.Key, Plan: a.key, Pins: a.pinText(), Price: a.cost})
+		if err != nil {
+			return Offer{}, &Refusal{Code: Rate, Message: "too many open quotes", Hint: "use or let expire the ones you have"}
+		}
+		offer.ID, offer.Expires = q.ID, q.Expires
+	}
+	offer.Budget.Population = visiblePopulation(who, offer.Budget.Population)
+	return offer, nil
+}
+
+func hashOf(a *ask) []byte {
+	h := a.plan.Hash()
+	return h[:]
+}
+
+func (a *ask) pinText() string {
+	var b strings.Builder
+	for _, p := range a.pins {
+		fmt.Fprintf(&b, "%s=%s\n", p.Name, p.Value)
+	}
+	return b.String()
+}
+
+// bind checks a quote named by the request: same asker, same question, same pins, not expired. The price is then the quoted
+// one, which the same code computed.
+func (g *Gateway) bind(a *ask) *Refusal {
+	if a.req.QuoteID == "" {
+		return nil
+	}
+	q, err := g.quotes.Take(a.req.QuoteID, a.who.Key)
+	if err != nil || q.Plan != a.key || q.Pins != a.pinText() {
+		return &Refusal{
+			Code:    QuoteStale,
+			Message: "the quote has expired, belongs to someone else, or was made for another question or state",
+			Hint:    "ask for a new quote, or leave the quote out",
+		}
+	}
+	a.cost = q.Price
+	return nil
+}
+
+// errors lists the half-width of each measure, as far as it is known without data.
+func (a *ask) errors() []OfferError {
+	var out []OfferError
+	for _, c := range a.columns {
+		o := a.spec.Outputs[c.Index]
+		e := OfferError{Name: c.Name}
+		switch o.Kind {
+		case protect.OutGroup:
+			continue
+		case protect.OutCount, protect.OutSum:
+			e.Value, _ = protect.HalfWidthAt(o, a.spec.Items, 0)
+		default:
+			for _, n := range []int64{100, 1_000, 10_000, 100_000} {
+				if w, shown := protect.HalfWidthAt(o, a.spec.Items, n); shown {
+					e.Sizes = append(e.Sizes, SizeError{N: n, Value: w})
+				}
+			}
+		}
+		out = append(out, e)
+	}
+	return out
+}
+
+// warnings says in words what the numbers mean for small groups and bounds.
+func (a *ask) warnings() []string {
+	var w []string
+	if a.spec.Min > 0 {
+		w = append(w, fmt.Sprintf("groups whose noisy count is below %d are hidden; with public keys this is no strict minimum on the true count", a.spec.Min))
+	}
+	if t := a.spec.Threshold; t != nil {
+		w = append(w, fmt.Sprintf("groups of fewer than %d persons are never shown; one is certain to be shown only well above %d persons", t.K, t.Tau+t.K-1))
+	}
+	for _, o := range a.spec.Outputs {
+		if o.Kind == protect.OutMean || o.Kind == protect.OutVar || o.Kind == protect.OutSD {
+			w = append(w, fmt.Sprintf("averages are hidden in groups of fewer than about %.0f", 4*sigma(a.cost.Lines[o.N])))
+			break
+		}
+	}
+	if !a.plan.Bounds.Proved {
+		w = append(w, fmt.Sprintf("a person counts in at most %d groups and with at most %d rows in each; what lies beyond is left out", a.plan.Bounds.Groups, a.plan.Bounds.PerCol))
+	}
+	return slices.Clip(w)
+}
+
+// quoteLife is how long a quote binds.
+const quoteLife = 15 * time.Minute
