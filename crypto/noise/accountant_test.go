@@ -88,7 +88,7 @@ func TestTauIsTheSmallest(t *testing.T) {
 		rational(1, 100), rational(27, 100), rational(1, 1), rational(27_295_000, 1<<18), rational(1<<20, 1),
 		rational(1<<24+1, 1), rational(1e12, 1),
 	} {
-		for _, deltaT := range []int64{1, 1e4, 1e10, 1e15, 3e17} {
+		for _, deltaT := range []int64{1, 1e10, 3e17} {
 			for _, l0 := range []int64{1, 24} {
 				tau, err := Tau(v, deltaT, l0)
 				if err != nil {

@@ -12,8 +12,9 @@
 //   - HAVING, ORDER BY and LIMIT see released values only.
 //   - The exact result sits in a Raw that no printer, logger or encoder can reach.
 //   - No released value is NaN or infinite: what cannot be stated is absent.
-//   - Half-widths cover the value the engine would have stated without noise, values clipped as declared, with probability
-//     at least 0.95: by proof for counts and sums (noise.Variance.HalfWidth95), by test for derived values.
+//   - Half-widths at 95 %: the probability that a figure is shown and its interval misses the value the engine would have stated
+//     without noise, values clipped as declared, is at most 0.05. For counts and sums by proof (noise.Variance.HalfWidth95), for
+//     derived figures by test.
 //
 // Not guaranteed:
 //
