@@ -50,9 +50,10 @@ func (l *lines) String() string {
 	return l.text.String()
 }
 
-// start serves; change may be nil.
+// start serves; change may be nil. Tests with a gateway run side by side: stopping an HTTP/2 port takes a second of waiting.
 func start(t *testing.T, change func(*Config)) *running {
 	t.Helper()
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "state")
 	log := new(lines)
 	operator := newTestLogger(log)
@@ -142,7 +143,7 @@ func (r *running) dial(t *testing.T, config *tls.Config) *grpc.ClientConn {
 }
 
 func web(config *tls.Config) *http.Client {
-	return &http.Client{Transport: &http.Transport{TLSClientConfig: config, ForceAttemptHTTP2: true}, Timeout: 20 * time.Second}
+	return &http.Client{Transport: &http.Transport{TLSClientConfig: config, ForceAttemptHTTP2: true, ExpectContinueTimeout: 20 * time.Second}, Timeout: 20 * time.Second}
 }
 
 // reply is an HTTP response, read whole.

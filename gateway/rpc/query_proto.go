@@ -78,6 +78,8 @@ func remainingProto(r gateway.Remaining) *jaliv1.Budget {
 	return &jaliv1.Budget{AgreementRemainingPu: int64(r.Agreement), PopulationRemainingPu: int64(r.Population)}
 }
 
+// answerProto sends the canonical result, the view as indices into it, and the view's rows once more, typed. Indices fit: an answer has far fewer rows than
+// maxAnswer has bytes.
 func answerProto(a gateway.Answer) *jaliv1.QueryResponse {
 	out := &jaliv1.QueryResponse{
 		Result: a.Result, HiddenGroups: int64(a.Released.HiddenGroups), PricePu: int64(a.Price.Rho.PU()),
@@ -85,9 +87,11 @@ func answerProto(a gateway.Answer) *jaliv1.QueryResponse {
 	}
 	for _, c := range a.View.Columns {
 		column := a.Released.Columns[c.Index]
+		out.ViewColumns = append(out.ViewColumns, &jaliv1.ViewColumn{Name: c.Name, Index: int32(c.Index)})
 		out.Columns = append(out.Columns, &jaliv1.ResultColumn{Name: c.Name, Role: column.Role, Unit: column.Unit})
 	}
 	for _, i := range a.View.Rows {
+		out.ViewRows = append(out.ViewRows, int32(i))
 		out.Rows = append(out.Rows, rowProto(a.Released.Rows[i], a.View.Columns))
 	}
 	return out
@@ -97,11 +101,7 @@ func rowProto(row protect.Row, columns []protect.ViewColumn) *jaliv1.ResultRow {
 	out := &jaliv1.ResultRow{Hidden: row.Hidden}
 	for _, c := range columns {
 		out.Values = append(out.Values, cellProto(row.Values[c.Index]))
-		half := &jaliv1.ResultValue{}
-		if c.Index < len(row.Error95) && row.Values[c.Index].Label == nil {
-			half = cellProto(row.Error95[c.Index])
-		}
-		out.Error95 = append(out.Error95, half)
+		out.Error95 = append(out.Error95, cellProto(row.Error95[c.Index]))
 	}
 	return out
 }

@@ -89,8 +89,8 @@ func TestAnswerProto(t *testing.T) {
 				{Name: "cost", Role: "measure", Kind: protect.OutMean, Unit: "EUR"},
 			},
 			Rows: []protect.Row{
-				{Values: []protect.Cell{{Label: &f}, {Fixed: big.NewInt(40)}, {Float: 2.5}}, Error95: []protect.Cell{{}, {Fixed: big.NewInt(5)}, {Float: 0.5}}},
-				{Values: []protect.Cell{{Label: &m}, {Absent: true}, {Absent: true}}, Error95: []protect.Cell{{}, {Absent: true}, {Absent: true}}, Hidden: true},
+				{Values: []protect.Cell{{Label: &f}, {Fixed: big.NewInt(40)}, {Float: 2.5}}, Error95: []protect.Cell{{Absent: true}, {Fixed: big.NewInt(5)}, {Float: 0.5}}},
+				{Values: []protect.Cell{{Label: &m}, {Absent: true}, {Absent: true}}, Error95: []protect.Cell{{Absent: true}, {Absent: true}, {Absent: true}}, Hidden: true},
 			},
 			HiddenGroups: 1,
 		},
@@ -109,6 +109,7 @@ func TestAnswerProto(t *testing.T) {
 			{Values: []*jaliv1.ResultValue{unset(), text("M")}, Error95: []*jaliv1.ResultValue{unset(), unset()}, Hidden: true},
 			{Values: []*jaliv1.ResultValue{number(2.5), text("F")}, Error95: []*jaliv1.ResultValue{number(0.5), unset()}},
 		},
+		ViewColumns: []*jaliv1.ViewColumn{{Name: "avg_cost", Index: 2}, {Name: "sex", Index: 0}}, ViewRows: []int32{1, 0},
 		HiddenGroups: 1, PricePu: 2, Budget: &jaliv1.Budget{AgreementRemainingPu: 5, PopulationRemainingPu: -1},
 		Replayed: true, Receipt: []byte("r"), Decision: 8, SlotsOff: true,
 	}
