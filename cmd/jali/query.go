@@ -93,7 +93,7 @@ func (a *app) showAnswer(form string, r *sdk.Result) error {
 		if err := csvSheet(r).csv(a.stdout); err != nil {
 			return err
 		}
-		return a.footer(a.stderr, a.screen.err, r, false)
+		return a.footer(a.stderr, a.screen.err, r, formatCSV, false)
 	}
 	var b bytes.Buffer
 	s, clamped := screenSheet(r)
@@ -104,7 +104,7 @@ func (a *app) showAnswer(form string, r *sdk.Result) error {
 		fmt.Fprintln(&b, "(no rows)")
 	}
 	fmt.Fprintln(&b)
-	if err := a.footer(&b, a.screen.out, r, clamped); err != nil {
+	if err := a.footer(&b, a.screen.out, r, formatTable, clamped); err != nil {
 		return err
 	}
 	return a.print(b.Bytes())
@@ -118,12 +118,14 @@ func (a *app) print(b []byte) error {
 }
 
 // footer tells what the answer cost, what is left, what was hidden, and what exactly was verified.
-func (a *app) footer(w io.Writer, on ink, r *sdk.Result, clamped bool) error {
+func (a *app) footer(w io.Writer, on ink, r *sdk.Result, form string, clamped bool) error {
 	var lines [][2]string
 	line := func(name, format string, args ...any) {
 		lines = append(lines, [2]string{name, fmt.Sprintf(format, args...)})
 	}
-	line("values", "value ± half-width; the true figure lies within with at least 95 %% probability")
+	if form == formatTable {
+		line("values", "value ± half-width; the true figure lies within with at least 95 %% probability")
+	}
 	if clamped {
 		line("", "* the recorded figure is below 0, which is noise; --format csv or json prints it, and sums should use it")
 	}

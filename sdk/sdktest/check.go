@@ -61,6 +61,9 @@ func (g *Gateway) finish() {
 	if g.t.Failed() {
 		g.t.Logf("gateway's log:\n%s", g.Log())
 	}
+	for _, c := range g.clients {
+		c.Close()
+	}
 	g.Stop()
 }
 

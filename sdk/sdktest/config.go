@@ -49,7 +49,7 @@ type agreement struct {
 
 // described is what the harness needs to know of a catalogue.
 type described struct {
-	ID         string `yaml:"id"`
+	ID         string `yaml:"dataset"`
 	Population string `yaml:"population"`
 }
 
@@ -74,7 +74,7 @@ func readCatalog(path string) (described, error) {
 		return d, fmt.Errorf("read catalogue: %w", err)
 	}
 	if d.ID == "" || d.Population == "" {
-		return d, fmt.Errorf("read catalogue %s: id or population is missing", filepath.Base(path))
+		return d, fmt.Errorf("read catalogue %s: dataset or population is missing", filepath.Base(path))
 	}
 	return d, nil
 }

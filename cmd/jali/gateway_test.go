@@ -1,0 +1,45 @@
+package main
+
+import (
+	"os"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"jali/sdk/sdktest"
+)
+
+// Scripts in testdata/gateway run the command against the real gateway with the NHEFS data. $PROFILE is a researcher's
+// profile, $REGULATOR a regulator's; $POOR is an agreement's with 100 PU, $STRANGER a researcher's no agreement names.
+func TestGatewayScripts(t *testing.T) {
+	if _, ok := sdktest.Built(); !ok {
+		t.Skip("no gateway program: set JALI_GATEWAY or JALI_BIN (make test does)")
+	}
+	const dir = "../../examples/nhefs"
+	text, err := os.ReadFile(dir + "/agreement.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	data := []sdktest.Dataset{{Catalog: dir + "/nhefs.yaml", Files: []string{dir + "/nhefs.csv.gz"}}}
+	rich := sdktest.Start(t, sdktest.Config{Datasets: data, Agreements: []string{string(text)}})
+	poor := sdktest.Start(t, sdktest.Config{Datasets: data, Agreements: []string{string(text)}, AgreementPU: 100})
+	env := map[string]string{
+		"PROFILE": rich.Researcher().Profile(), "REGULATOR": rich.Regulator().Profile(), "POOR": poor.Researcher().Profile(),
+		"STRANGER":  rich.Client("mallory", "Elsewhere", sdktest.Researcher).Profile(),
+		"AGREEMENT": rich.Agreement, "PURPOSE": rich.Purpose,
+	}
+	// RunT would return before parallel scripts end; a group of their own ends before the gateways do.
+	t.Run("scripts", func(t *testing.T) {
+		testscript.Run(t, testscript.Params{
+			Dir:  "testdata/gateway",
+			Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
+			Setup: func(e *testscript.Env) error {
+				e.Setenv("HOME", e.WorkDir)
+				for name, value := range env {
+					e.Setenv(name, value)
+				}
+				return nil
+			},
+		})
+	})
+}
