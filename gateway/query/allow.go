@@ -66,6 +66,7 @@ var explained = map[string][2]string{
 	"SelectStmt.locking_clause": {"FOR UPDATE or SHARE", "leave it out"},
 	"SelectStmt.values_lists":   {"VALUES", "select from a table of the catalogue"},
 	"SelectStmt.group_distinct": {"GROUP BY DISTINCT", "leave DISTINCT out"},
+	"SubLink.oper_name":         {"ANY or ALL over a subquery", "the only subquery is person_id IN (SELECT person_id FROM ... WHERE ...)"},
 	"FuncCall.over":             {"a window function", "ask for plain aggregates with GROUP BY"},
 	"FuncCall.agg_filter":       {"FILTER", "write the condition in WHERE and ask one question per condition"},
 	"FuncCall.agg_order":        {"an ordered aggregate such as PERCENTILE_CONT", "count the groups of a band of the column and read the percentile from the table"},

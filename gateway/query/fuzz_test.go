@@ -1,0 +1,149 @@
+package query
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"jali/gateway/catalog"
+)
+
+// FuzzCompile: no text crashes the front end; a refusal has a code, a message and a place inside the text; a plan is well
+// formed, its literals fit their columns, and the same text gives the same plan.
+func FuzzCompile(f *testing.F) {
+	d := scheme(f)
+	for _, s := range []string{
+		"SELECT sex, COUNT(*) AS n, AVG(age) FROM person GROUP BY sex HAVING COUNT(*) > 10 ORDER BY n DESC LIMIT 5",
+		"SELECT c.ward, COUNT(*) FROM diagnosis d JOIN claim c ON c.claim_no = d.claim_no WHERE d.icd LIKE 'J1%' AND c.days BETWEEN 1 AND 5 GROUP BY c.ward",
+		"SELECT COUNT(*) FROM person WHERE person_id NOT IN (SELECT person_id FROM claim WHERE NOT (drg = '127' OR cost > -5))",
+		"SELECT year, SUM(diabetes), STDDEV(income) FROM enrolment WHERE income <> '' AND state IN (1, 2, 3) GROUP BY year",
+		"SELECT COUNT(DISTINCT person_id) FROM person WHERE birth_date >= DATE '1950-01-01' AND race IS NULL",
+		"SELECT COUNT(*) FROM person p JOIN region r USING (region_id) -- x\nWHERE /* y */ r.state_name = 'north';",
+		"SELECT drg, COUNT(*) FROM claim WHERE ward NOT BETWEEN 110 AND 120 AND note NOT LIKE 'a%' GROUP BY drg",
+		"SELECT CASE WHEN 1=1 THEN 2 END, x::int, \"q\", E'\\n', $1, $$x$$ FROM (SELECT 1) y, LATERAL z",
+	} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, sql string) {
+		p, err := Compile(d, sql)
+		if err != nil {
+			var e *Error
+			if p != nil || !errors.As(err, &e) || e.Code == "" || e.Msg == "" || e.Pos.Offset < 0 || e.Pos.Offset > len(sql) || e.Pos.Line < 1 || e.Pos.Column < 1 {
+				t.Fatalf("bad refusal %#v", err)
+			}
+			if s := e.Render(sql); utf8.ValidString(sql) && !utf8.ValidString(s) {
+				t.Fatalf("rendered as invalid text: %q", s)
+			}
+			return
+		}
+		if s := illFormed(p); s != "" {
+			t.Fatalf("%s\n%s", s, p.Canonical())
+		}
+		again, err := Compile(d, sql)
+		if err != nil || again.Hash() != p.Hash() {
+			t.Fatalf("the second time differs: %v", err)
+		}
+	})
+}
+
+// illFormed checks what the engine and the valve rely on.
+func illFormed(p *Plan) string {
+	if len(p.Tables) == 0 || p.Tables[0].Table.Public || len(p.Items) == 0 || len(p.Domains) != len(p.GroupBy) {
+		return "a plan without person, items or domains"
+	}
+	b := p.Bounds
+	if b.Rows < 1 || b.Groups < 1 || b.PerCol < 1 || b.PerCol > b.Rows || b.Groups > b.Rows || (p.Form == F0) != b.Proved {
+		return "bounds that cannot be"
+	}
+	for i, it := range p.Items {
+		if it.S2 == nil || it.S2.Sign() < 1 || it.Lo.Cmp(it.Hi) > 0 || !it.Lo.IsInt64() || !it.Hi.IsInt64() {
+			return "an item without sensitivity or range"
+		}
+		if (it.Kind == Sum || it.Kind == Squares) && !it.Col.Column.Has(catalog.RoleMeasure) {
+			return "a sum of a column that is no measure"
+		}
+		if i > 0 && itemKey(p.Items[i-1]) >= itemKey(it) {
+			return "items out of order"
+		}
+	}
+	for _, o := range p.Outputs {
+		if max(o.N, o.S, o.Q) >= len(p.Items) || o.Kind == "group" && o.Group >= len(p.GroupBy) {
+			return "an output of nothing"
+		}
+	}
+	if p.Private && (p.PersonItem < 0 || p.Items[p.PersonItem].Kind != Persons) {
+		return "private keys without a count of persons"
+	}
+	if p.Cells < 0 || p.Cells > maxCells || (p.Cells == 0) != p.Private {
+		return "too many cells"
+	}
+	if !slices.IsSorted(p.Columns) {
+		return "columns out of order"
+	}
+	for _, c := range p.Columns {
+		table, col, _ := strings.Cut(c, ".")
+		if t := p.Dataset.Table(table); t == nil || t.Column(col) == nil {
+			return "a column for policy that the catalogue does not have"
+		}
+	}
+	return illTyped(p.Where, p.Tables)
+}
+
+// illTyped checks every literal and column of a condition.
+func illTyped(c Cond, tables []TableRef) string {
+	if s := malformed(c, 0); s != "" {
+		return s
+	}
+	value := func(ref ColumnRef, v catalog.Value, exact bool) string {
+		kind := map[catalog.Type]catalog.Kind{catalog.Integer: catalog.Int, catalog.Decimal: catalog.Fixed, catalog.Date: catalog.Day, catalog.Text: catalog.String}[typeOf(ref)]
+		switch {
+		case ref.Table >= len(tables) || tables[ref.Table].Table.Column(ref.Column.Name) != ref.Column:
+			return "a column of another table"
+		case ref.Column.Has(catalog.RoleNever) || ref.Column.Has(catalog.RolePerson):
+			return "a column that must not be filtered"
+		case v.Kind != kind || ref.Band == nil && v.Decimals != ref.Column.Decimals:
+			return "a literal of another type"
+		case kind != catalog.String && v.S != "" || kind == catalog.String && (v.N != 0 || v.S == "" || len(v.S) > maxText || !utf8.ValidString(v.S)):
+			return "a literal that is not of its kind"
+		case exact && domainOf(ref) != nil && !slices.Contains(domainOf(ref), v):
+			return "a literal outside the code list"
+		}
+		return ""
+	}
+	switch x := c.(type) {
+	case And:
+		for _, a := range x.Args {
+			if s := illTyped(a, tables); s != "" {
+				return s
+			}
+		}
+	case Or:
+		for _, a := range x.Args {
+			if s := illTyped(a, tables); s != "" {
+				return s
+			}
+		}
+	case Not:
+		return illTyped(x.Arg, tables)
+	case Compare:
+		if (x.Op == ">=" || x.Op == "<=") && typeOf(x.Col) == catalog.Text {
+			return "an ordered comparison of text"
+		}
+		return value(x.Col, x.Value, x.Op == "=" || x.Op == "<>")
+	case In:
+		for _, v := range x.Values {
+			if s := value(x.Col, v, true); s != "" {
+				return s
+			}
+		}
+	case Like:
+		if typeOf(x.Col) != catalog.Text || x.Prefix == "" {
+			return "LIKE on other than text"
+		}
+	case InPersons:
+		return illTyped(x.Sub.Where, x.Sub.Tables)
+	}
+	return ""
+}
