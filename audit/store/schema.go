@@ -8,6 +8,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -131,12 +132,19 @@ func openDB(path string, readOnly bool, reserve int) (*bolt.DB, error) {
 	switch {
 	case errors.Is(err, bolterrors.ErrTimeout):
 		return nil, fmt.Errorf("open %s: %w", path, ErrLocked)
-	case errors.Is(err, bolterrors.ErrInvalid), errors.Is(err, bolterrors.ErrChecksum), errors.Is(err, bolterrors.ErrVersionMismatch):
-		return nil, fmt.Errorf("open %s: %w: %w", path, ErrDamaged, err)
-	case err != nil:
+	case err != nil && isSystem(err):
 		return nil, fmt.Errorf("open %s: %w", path, err)
+	case err != nil: // what bbolt says of the content
+		return nil, fmt.Errorf("open %s: %w: %w", path, ErrDamaged, err)
 	}
 	return db, nil
+}
+
+// isSystem reports whether an error is the operating system's: it says nothing of the content.
+func isSystem(err error) bool {
+	var path *fs.PathError
+	var errno syscall.Errno
+	return errors.As(err, &path) || errors.As(err, &errno)
 }
 
 // reserve is the address space of audit.db.

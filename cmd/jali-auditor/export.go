@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"jali/audit/export"
+	"jali/audit/store"
+)
+
+func (a *app) exportCommand() *cobra.Command {
+	var out, audience string
+	cmd := &cobra.Command{
+		Use:   "export",
+		Short: "Write a record as plain files that anyone can check",
+		Long: `Write a record as plain files that anyone can check: tiles, entries.jsonl, checkpoint, keys and, for regulators, details.
+
+The record is verified while it is written; what does not verify is not exported. VERIFY.md in the directory explains how to
+check it with nothing but Python. An export made here is a reader's copy: unlike one made by the gateway it is not on record.`,
+		Example: `  jali-auditor export --profile regulator --out ./export --audience regulator
+  jali-auditor export --dir /var/lib/jali --out ./export`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if out == "" {
+				return usagef("--out DIR, a directory that does not exist yet", "no place to write to")
+			}
+			if err := export.CheckAudience(audience); err != nil {
+				return err
+			}
+			rep, err := a.export(cmd.Context(), out, audience)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(a.stdout, "%s: %d entries, %d details for the audience %s, signed by the log with %v\n", out, rep.Size, rep.Details, rep.Audience, rep.SignedBy)
+			if len(rep.SignedBy) < 2 {
+				fmt.Fprintln(a.stderr, "note: the newest checkpoint in these files carries no ML-DSA-44 signature; export from the serving gateway, or after it was stopped in order")
+			}
+			return nil
+		},
+	}
+	s := cmd.Flags()
+	s.StringVar(&out, "out", "", "`directory` to write, which must not exist")
+	s.StringVar(&audience, "audience", export.Public, "for whom: public (headers) or regulator (all details)")
+	_ = cmd.RegisterFlagCompletionFunc("audience", cobra.FixedCompletions([]string{export.Public, export.Regulator}, cobra.ShellCompDirectiveNoFileComp))
+	return cmd
+}
+
+func (a *app) export(ctx context.Context, out, audience string) (export.Report, error) {
+	kind, err := a.from.kind()
+	if err != nil {
+		return export.Report{}, err
+	}
+	switch kind {
+	case fromExport:
+		return export.Report{}, usagef("copy the directory", "an export is an export already")
+	case fromDir:
+		r, err := store.OpenReader(a.from.state())
+		if err != nil {
+			return export.Report{}, err
+		}
+		defer r.Close()
+		if audience != export.Public && !r.CanOpenDetails() {
+			return export.Report{}, usagef("export for the public, or have keys.db beside audit.db", "details cannot be opened here: there is no keys.db")
+		}
+		if len(r.Checkpoint()) == 0 {
+			return export.Report{}, hintedError{fmt.Errorf("these files hold no signed checkpoint"), "start and stop the gateway once"}
+		}
+		return r.Export(out, audience)
+	}
+	return a.exportLive(ctx, out, audience)
+}
+
+// exportLive writes what a serving gateway shows. Pages carry headers and details together.
+func (a *app) exportLive(ctx context.Context, out, audience string) (export.Report, error) {
+	ctx, cancel := context.WithTimeout(ctx, a.from.timeout)
+	defer cancel()
+	s, err := a.from.dial(ctx, audience != export.Public)
+	if err != nil {
+		return export.Report{}, err
+	}
+	defer s.close()
+	keys, cp, err := s.keysAndCheckpoint(ctx)
+	if err != nil {
+		return export.Report{}, err
+	}
+	details := map[uint64][]string{}
+	return export.Write(out, export.Source{
+		Keys: keys, Checkpoint: cp.Note,
+		Entries: func(from uint64) ([][]byte, error) {
+			page, err := s.page(ctx, from)
+			if err != nil {
+				return nil, err
+			}
+			clear(details)
+			lines := make([][]byte, len(page))
+			for i, e := range page {
+				lines[i] = e.line
+				details[e.seq] = e.details
+			}
+			return lines, nil
+		},
+		Details: func(seq uint64) ([]string, error) { return details[seq], nil },
+	}, audience)
+}

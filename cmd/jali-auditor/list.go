@@ -1,0 +1,264 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"jali/audit"
+)
+
+// row is one entry as shown: what its header says, and what later entries say of it.
+type row struct {
+	e         audit.Entry
+	agreement string // its own, or that of the intent it belongs to
+	dataset   string
+	outcome   string // of an INTENT: release, failure, interrupted, open; REFUSED: refused
+	details   []audit.Detail
+}
+
+// filter says which entries to show.
+type filter struct {
+	kinds              []string
+	agreement, dataset string
+	outcome            string
+	since, until       string
+	from, to           int64 // microseconds
+	last               int
+}
+
+func (f *filter) register(cmd *cobra.Command) {
+	s := cmd.Flags()
+	s.StringSliceVar(&f.kinds, "kind", nil, "only entries of these `kinds`, e.g. INTENT,REFUSED")
+	s.StringVar(&f.agreement, "agreement", "", "only entries of this agreement `id`")
+	s.StringVar(&f.dataset, "dataset", "", "only entries of this data set `id`")
+	s.StringVar(&f.since, "since", "", "only entries from this `time` on (2027-01-31 or RFC 3339)")
+	s.StringVar(&f.until, "until", "", "only entries before this `time`")
+}
+
+// outcomes are what --outcome takes.
+var outcomes = []string{"release", "failure", "interrupted", "open", "refused"}
+
+func (f *filter) check() error {
+	for i, k := range f.kinds {
+		f.kinds[i] = strings.ToUpper(k)
+		if !audit.Kind(f.kinds[i]).Known() {
+			return usagef("e.g. --kind INTENT,RELEASE,REFUSED", "unknown kind of entry")
+		}
+	}
+	if f.outcome != "" && !slices.Contains(outcomes, f.outcome) {
+		return usagef("one of release, failure, interrupted, open, refused", "unknown --outcome")
+	}
+	var err error
+	if f.from, err = moment(f.since); err != nil {
+		return err
+	}
+	f.to, err = moment(f.until)
+	return err
+}
+
+// moment reads a date or time as microseconds; 0 if empty.
+func moment(s string) (int64, error) {
+	if s == "" {
+		return 0, nil
+	}
+	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05", "2006-01-02T15:04", time.DateOnly} {
+		if t, err := time.Parse(layout, s); err == nil {
+			return t.UnixMicro(), nil
+		}
+	}
+	return 0, usagef("write 2027-01-31 or 2027-01-31T15:04:05Z", "--since or --until is not a time")
+}
+
+// match reports whether an entry is to be shown, as far as that is known when it is read: outcomes come later.
+func (f *filter) match(r *row) bool {
+	switch {
+	case len(f.kinds) > 0 && !slices.Contains(f.kinds, string(r.e.Kind)),
+		f.agreement != "" && r.agreement != f.agreement,
+		f.dataset != "" && r.dataset != f.dataset,
+		f.from > 0 && r.e.Time < f.from,
+		f.to > 0 && r.e.Time >= f.to:
+		return false
+	}
+	return true
+}
+
+// reader turns headers into rows. It remembers, for intents, whose they are.
+type reader struct {
+	details bool
+	intents map[uint64][2]string
+	waiting map[uint64]*row // intents shown and without outcome so far
+}
+
+func newReader(details bool) *reader {
+	return &reader{details, map[uint64][2]string{}, map[uint64]*row{}}
+}
+
+// read parses an entry. Details are checked against the header that commits to them before they are shown.
+func (rd *reader) read(in entry) (*row, error) {
+	e, err := audit.ParseEntry(in.line)
+	if err != nil {
+		return nil, failedError{&audit.EntryError{Seq: in.seq, Err: err}}
+	}
+	if e.Seq != in.seq {
+		return nil, failedError{&audit.EntryError{Seq: in.seq, Field: "seq", Err: audit.ErrSeq}}
+	}
+	r := &row{e: e, agreement: e.Text("ag"), dataset: e.Text("ds")}
+	if e.Ref != nil {
+		if whose, ok := rd.intents[*e.Ref]; ok {
+			r.agreement, r.dataset = whose[0], whose[1]
+		}
+	}
+	switch {
+	case e.Kind == audit.Intent:
+		rd.intents[e.Seq] = [2]string{r.agreement, r.dataset}
+		rd.waiting[e.Seq] = r
+		r.outcome = "open"
+	case e.Kind.Outcome() && e.Ref != nil:
+		if i := rd.waiting[*e.Ref]; i != nil {
+			i.outcome = strings.ToLower(string(e.Kind))
+			delete(rd.waiting, *e.Ref)
+		}
+	case e.Kind == audit.Refused:
+		r.outcome = "refused"
+	}
+	if !rd.details {
+		return r, nil
+	}
+	for _, d := range in.details {
+		det, err := audit.VerifyDetail(e, d)
+		if err != nil {
+			return nil, err
+		}
+		r.details = append(r.details, det)
+	}
+	return r, nil
+}
+
+func (a *app) listCommand() *cobra.Command {
+	var form format
+	var f filter
+	var details bool
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List entries of a record",
+		Long: `List entries of a record, oldest first.
+
+list reads; verify checks. Only details are checked here, against the headers that commit to them.`,
+		Example: `  jali-auditor list --profile regulator --kind INTENT --outcome failure --since 2027-01-01
+  jali-auditor list --dir /var/lib/jali --agreement agr-7f3c --details --format json`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := form.check(formatTable, formatJSON, formatCSV); err != nil {
+				return err
+			}
+			if err := f.check(); err != nil {
+				return err
+			}
+			rows, err := a.read(cmd.Context(), &f, details)
+			if err != nil {
+				return err
+			}
+			return a.printRows(rows, form, details)
+		},
+	}
+	f.register(cmd)
+	s := cmd.Flags()
+	s.StringVar(&f.outcome, "outcome", "", "only requests that ended so: release, failure, interrupted, open, refused")
+	s.IntVar(&f.last, "last", 0, "only the last `n` that match")
+	s.BoolVar(&details, "details", false, "also show the details that can be read")
+	form.register(cmd, formatTable, formatJSON, formatCSV)
+	_ = cmd.RegisterFlagCompletionFunc("outcome", cobra.FixedCompletions(outcomes, cobra.ShellCompDirectiveNoFileComp))
+	return cmd
+}
+
+// read collects the rows that match. An outcome is known only from a later entry, so nothing is shown before the end.
+func (a *app) read(ctx context.Context, f *filter, details bool) ([]*row, error) {
+	src, err := a.from.open(ctx, details)
+	if err != nil {
+		return nil, err
+	}
+	defer src.close()
+	rd := newReader(details)
+	var rows []*row
+	for from := uint64(0); ; {
+		page, err := src.page(ctx, from)
+		if err != nil {
+			return nil, err
+		}
+		if len(page) == 0 {
+			break
+		}
+		for _, in := range page {
+			r, err := rd.read(in)
+			if err != nil {
+				return nil, err
+			}
+			if f.match(r) {
+				rows = append(rows, r)
+			}
+		}
+		from += uint64(len(page))
+	}
+	if f.outcome != "" {
+		kept := rows[:0]
+		for _, r := range rows {
+			if r.outcome == f.outcome {
+				kept = append(kept, r)
+			}
+		}
+		rows = kept
+	}
+	if f.last > 0 && len(rows) > f.last {
+		rows = rows[len(rows)-f.last:]
+	}
+	return rows, nil
+}
+
+// what sums an entry up in a few words, from its header alone.
+func (r *row) what() string {
+	e := r.e
+	switch e.Kind {
+	case audit.Intent:
+		return fmt.Sprintf("%s, cost %s", e.Text("pu"), amount(e.Part("cost", "r"), e.Text("acct")))
+	case audit.Refused:
+		return "why " + e.Text("why")
+	case audit.Release, audit.Failure, audit.Interrupted, audit.Replay:
+		if e.Ref != nil {
+			return fmt.Sprintf("of entry %d", *e.Ref)
+		}
+	case audit.Budget:
+		return fmt.Sprintf("%s: cap %s, was %s", e.Text("pop"), amount(e.Part("cap", "r"), e.Text("acct")), amount(e.Part("cap0", "r"), e.Text("acct")))
+	case audit.Agreement:
+		return fmt.Sprintf("version %d %s", e.Int("agv"), e.Text("st"))
+	case audit.Dataset:
+		return fmt.Sprintf("version %s %s", e.Text("dsv"), e.Text("st"))
+	case audit.Policy:
+		return "bundle " + e.Text("pol")
+	case audit.Admin:
+		return e.Text("act")
+	case audit.Heartbeat:
+		return fmt.Sprintf("%d open", e.Int("open"))
+	case audit.Export:
+		return fmt.Sprintf("entries %d to %d for %s", e.Int("a"), e.Int("b"), e.Text("aud"))
+	case audit.Clock:
+		return fmt.Sprintf("back by %s", time.Duration(e.Int("back"))*time.Microsecond)
+	case audit.Login:
+		return fmt.Sprintf("%s, %d times", e.Text("why"), e.Int("cnt"))
+	case audit.Genesis:
+		return e.Text("why")
+	}
+	return ""
+}
+
+// amount shows privacy loss in the unit people see: 1 PU = 10,000 nano-rho.
+func amount(n int64, acct string) string {
+	if acct != "nrho" {
+		return fmt.Sprintf("%d %s", n, acct)
+	}
+	return fmt.Sprintf("%d.%04d PU", n/10_000, n%10_000)
+}

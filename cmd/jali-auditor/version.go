@@ -1,0 +1,31 @@
+package main
+
+import (
+	"fmt"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+)
+
+func (a *app) versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Say which build this is",
+		Args:  cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			revision, modified := "unknown", ""
+			if info, ok := debug.ReadBuildInfo(); ok {
+				for _, s := range info.Settings {
+					switch {
+					case s.Key == "vcs.revision":
+						revision = s.Value
+					case s.Key == "vcs.modified" && s.Value == "true":
+						modified = " with local changes"
+					}
+				}
+				fmt.Fprintf(a.stdout, "jali-auditor %s%s, %s\n", revision, modified, info.GoVersion)
+			}
+			return nil
+		},
+	}
+}
