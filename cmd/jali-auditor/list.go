@@ -178,6 +178,8 @@ list reads; verify checks. Only details are checked here, against the headers th
 
 // read collects the rows that match. An outcome is known only from a later entry, so nothing is shown before the end.
 func (a *app) read(ctx context.Context, f *filter, details bool) ([]*row, error) {
+	ctx, cancel := context.WithTimeout(ctx, a.from.timeout)
+	defer cancel()
 	src, err := a.from.open(ctx, details)
 	if err != nil {
 		return nil, err
