@@ -232,6 +232,12 @@ func TestReportShowsPlaceReasonsAndHint(t *testing.T) {
 	if diff := cmp.Diff(want, out.String()); diff != "" {
 		t.Errorf("denial (-want +got):\n%s", diff)
 	}
+	out.Reset()
+	a.report(&sdk.BudgetExhausted{Message: "too dear", Hint: "ask less", Reasons: []sdk.Reason{{Code: "BUDGET_AGREEMENT", Text: "too dear", Hint: "ask less"}}})
+	want = "error: budget exhausted: too dear (BUDGET_AGREEMENT)\nhint: ask less\n"
+	if diff := cmp.Diff(want, out.String()); diff != "" {
+		t.Errorf("single reason (-want +got):\n%s", diff)
+	}
 }
 
 func TestShowQuote(t *testing.T) {

@@ -71,19 +71,24 @@ func (a *app) report(err error) {
 		hinted hintedError
 		usage  usageError
 	)
-	fmt.Fprintf(a.stderr, "%s %s\n", a.screen.err.bold("error:"), printable(err.Error()))
 	var reasons []sdk.Reason
 	switch {
-	case errors.As(err, &query):
+	case errors.As(err, &policy):
+		reasons = policy.Reasons
+	case errors.As(err, &budget):
+		reasons = budget.Reasons
+	}
+	message := err.Error()
+	if len(reasons) == 1 && strings.HasSuffix(message, reasons[0].Text) {
+		message, reasons = fmt.Sprintf("%s (%s)", message, reasons[0].Code), nil // the message is the reason
+	}
+	fmt.Fprintf(a.stderr, "%s %s\n", a.screen.err.bold("error:"), printable(message))
+	if errors.As(err, &query) {
 		if caret := query.Render(a.sql); caret != "" {
 			for line := range strings.Lines(caret) {
 				fmt.Fprintf(a.stderr, "  %s\n", printable(strings.TrimSuffix(line, "\n")))
 			}
 		}
-	case errors.As(err, &policy):
-		reasons = policy.Reasons
-	case errors.As(err, &budget):
-		reasons = budget.Reasons
 	}
 	said := map[string]bool{"": true}
 	for _, r := range reasons {
