@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 )
 
 // Column describes a column of an answer.
@@ -14,15 +13,15 @@ type Column struct {
 	// Name is the one asked for (AS); Recorded is the column's name on record, which tells what it holds: "rows", "persons",
 	// "sum(claim.cost)", "mean of ...", or a group column's name.
 	Name, Recorded string
+	// Kind is what a measure is: "count", "sum", "mean", "var" or "sd"; "group" for a group.
+	Kind string
 	// Role is "group" or "measure".
 	Role string
 	Unit string
 }
 
 // IsCount reports that the column counts rows or persons, so that a figure below 0 is noise.
-func (c Column) IsCount() bool {
-	return c.Role == "measure" && (c.Recorded == "rows" || c.Recorded == "persons" || strings.HasPrefix(c.Recorded, "rows("))
-}
+func (c Column) IsCount() bool { return c.Kind == "count" }
 
 // table is the released table as the receipt covers it: every row in catalogue order, every output once.
 type table struct {
@@ -78,6 +77,8 @@ func decodeColumn(dec *json.Decoder) (Column, error) {
 		switch key {
 		case "name":
 			return dec.Decode(&c.Recorded)
+		case "kind":
+			return dec.Decode(&c.Kind)
 		case "role":
 			return dec.Decode(&c.Role)
 		case "unit":

@@ -26,7 +26,7 @@ func cellsOf(t *testing.T, text string) [][]sdk.Value {
 func someAnswer(t *testing.T) *sdk.Result {
 	return &sdk.Result{
 		Columns: []sdk.Column{
-			{Name: "sex", Recorded: "sex", Role: "group"}, {Name: "n", Recorded: "rows", Role: "measure"}, {Name: "avg_cost", Recorded: "mean of sum(c.cost-5)", Role: "measure", Unit: "EUR"},
+			{Name: "sex", Recorded: "sex", Role: "group"}, {Name: "n", Recorded: "rows", Role: "measure", Kind: "count"}, {Name: "avg_cost", Recorded: "mean of sum(c.cost-5)", Role: "measure", Unit: "EUR"},
 		},
 		Rows:         cellsOf(t, `[["F",1234,71.23456],["M",-3,0.5],[null,null,null],["\u001b[31mX",5,-1e3]]`),
 		Error95:      cellsOf(t, `[[50,0.4321],[50,12.1],[null,null],[50,0.29]]`),
