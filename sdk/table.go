@@ -13,7 +13,7 @@ type Column struct {
 	// Name is the one asked for (AS); Recorded is the column's name on record, which tells what it holds: "rows", "persons",
 	// "sum(claim.cost)", "mean of ...", or a group column's name.
 	Name, Recorded string
-	// Kind is what a measure is: "count", "sum", "mean", "var" or "sd"; "group" for a group.
+	// Kind is what a measure is ("count", "sum", "mean", "var", "sd"), or the type of a group ("integer", "decimal", "date", "text").
 	Kind string
 	// Role is "group" or "measure".
 	Role string

@@ -10,7 +10,7 @@ import (
 )
 
 // recorded is a result as the gateway writes it: padded numbers, a hidden row, the group "other".
-const recorded = `{"columns":[{"name":"sex","role":"group","kind":"group","unit":""},{"name":"mean of sum(c.cost-5)","role":"measure","kind":"mean","unit":"EUR"},{"name":"rows","role":"measure","kind":"count","unit":""}],` +
+const recorded = `{"columns":[{"name":"sex","role":"group","kind":"text","unit":""},{"name":"mean of sum(c.cost-5)","role":"measure","kind":"mean","unit":"EUR"},{"name":"rows","role":"measure","kind":"count","unit":""}],` +
 	`"rows":[["F",       12.5,                1234],["M",              null,                null],[null,        -0.25,                  -3]],` +
 	`"error95":[[     0.125,                  50],[              null,                null],[         3,                  50]],"hidden_groups":       1}`
 
