@@ -93,23 +93,24 @@ func TestVerifyReceiptRefuses(t *testing.T) {
 // A release whose ref or charge is wrong must fail even though the log, at fault, has signed it.
 func TestVerifyReceiptOfALyingLog(t *testing.T) {
 	v := loadVector(t)
-	for name, edit := range map[string]func(i, r string) (string, string){
-		"wrong ref":    func(i, r string) (string, string) { return i, strings.Replace(r, `"ref":1`, `"ref":0`, 1) },
-		"wrong spend":  func(i, r string) (string, string) { return strings.Replace(i, `"ar":2270000`, `"ar":2269999`, 1), r },
-		"other origin": func(i, r string) (string, string) { return i, strings.Replace(r, "gw1", "gw2", 1) },
-		"failure":      func(i, r string) (string, string) { return i, strings.Replace(r, `"RELEASE"`, `"FAILURE"`, 1) },
-		"no bud1":      func(i, r string) (string, string) { return strings.Replace(i, `"bud1"`, `"bud2"`, 1), r },
-		"wrong seq":    func(i, r string) (string, string) { return i, strings.Replace(r, `"seq":2`, `"seq":3`, 1) },
-		"earlier":      func(i, r string) (string, string) { return i, strings.Replace(r, `"t":1798761602500000`, `"t":1`, 1) },
+	for name, c := range map[string]struct {
+		edit func(i, r string) (string, string)
+		want error
+	}{
+		"wrong ref":    {func(i, r string) (string, string) { return i, strings.Replace(r, `"ref":1`, `"ref":0`, 1) }, ErrRef},
+		"wrong spend":  {func(i, r string) (string, string) { return strings.Replace(i, `"ar":2270000`, `"ar":2269999`, 1), r }, ErrSpend},
+		"other origin": {func(i, r string) (string, string) { return i, strings.Replace(r, "gw1", "gw2", 1) }, ErrOrigin},
+		"failure":      {func(i, r string) (string, string) { return i, strings.Replace(r, `"RELEASE"`, `"FAILURE"`, 1) }, ErrReceipt},
+		"no bud1":      {func(i, r string) (string, string) { return strings.Replace(i, `"bud1"`, `"bud2"`, 1), r }, ErrField},
+		"wrong seq":    {func(i, r string) (string, string) { return i, strings.Replace(r, `"seq":2`, `"seq":3`, 1) }, ErrSeq},
+		"earlier":      {func(i, r string) (string, string) { return i, strings.Replace(r, `"t":1798761602500000`, `"t":1`, 1) }, ErrTime},
 	} {
 		t.Run(name, func(t *testing.T) {
 			lie := v
 			lie.Entries = append([]string(nil), v.Entries...)
-			lie.Entries[1], lie.Entries[2] = edit(v.Entries[1], v.Entries[2])
-			if _, err := VerifyReceipt(vectorReceipt(t, lie), nil, v.VKeys, ""); err == nil {
-				t.Error("verified")
-			} else {
-				t.Log(err)
+			lie.Entries[1], lie.Entries[2] = c.edit(v.Entries[1], v.Entries[2])
+			if _, err := VerifyReceipt(vectorReceipt(t, lie), nil, v.VKeys, ""); !errors.Is(err, c.want) {
+				t.Errorf("%v, want %v", err, c.want)
 			}
 		})
 	}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"fmt"
 	"strconv"
 
 	"jali/audit"
@@ -15,7 +16,7 @@ func (w *transaction) intent(p *prepared) (Appended, error) {
 		return Appended{}, &itemError{&DuplicateError{seq}}
 	}
 	if w.stale(p) {
-		a, err := w.put(p.refuse(RefusedStale), nil)
+		a, err := w.refuse(p, RefusedStale)
 		a.Refused = RefusedStale
 		return a, err
 	}
@@ -31,7 +32,7 @@ func (w *transaction) intent(p *prepared) (Appended, error) {
 		return Appended{}, err
 	}
 	if over := exceeded(ag, pop, c); over != "" {
-		a, err := w.put(p.refuse(RefusedBudget), nil)
+		a, err := w.refuse(p, RefusedBudget)
 		a.Refused, a.Over = RefusedBudget, over
 		return a, err
 	}
@@ -41,7 +42,7 @@ func (w *transaction) intent(p *prepared) (Appended, error) {
 		l.spent.Delta += c.Delta
 		l.seq = w.s.tail.n
 	}
-	a, err := w.put(p, audit.Object{"bud0": before, "bud1": budgets(ag, pop)})
+	a, err := w.put(p, values{"bud0": before, "bud1": budgets(ag, pop)})
 	if err != nil {
 		return a, err
 	}
@@ -82,8 +83,18 @@ func exceeded(ag, pop ledger, c *Charge) string {
 	return ""
 }
 
-func budgets(ag, pop ledger) audit.Object {
-	return audit.Object{"ad": ag.spent.Delta, "ar": ag.spent.Rho, "pd": pop.spent.Delta, "pr": pop.spent.Rho}
+// budgets is what is spent on both, as the fields bud0 and bud1 say it.
+func budgets(ag, pop ledger) string {
+	return fmt.Sprintf(`{"ad":%d,"ar":%d,"pd":%d,"pr":%d}`, ag.spent.Delta, ag.spent.Rho, pop.spent.Delta, pop.spent.Rho)
+}
+
+// refuse writes the REFUSED that takes the place of an INTENT.
+func (w *transaction) refuse(p *prepared, why string) (Appended, error) {
+	r, err := p.refuse(why, w.s.signer.keys.Origin)
+	if err != nil {
+		return Appended{}, &itemError{err}
+	}
+	return w.put(r, nil)
 }
 
 // stale reports whether the decision was made under anything that is active no longer: the versions its own header names,
@@ -146,7 +157,7 @@ func (w *transaction) budget(p *prepared) (Appended, error) {
 	}
 	old := l.cap
 	l.cap, l.seq = audit.Amount{Rho: p.Budget.Rho, Delta: p.Budget.Delta}, w.s.tail.n
-	a, err := w.put(p, audit.Object{"cap0": audit.Object{"d": old.Delta, "r": old.Rho}})
+	a, err := w.put(p, values{"cap0": fmt.Sprintf(`{"d":%d,"r":%d}`, old.Delta, old.Rho)})
 	if err != nil {
 		return a, err
 	}

@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -73,7 +74,11 @@ func (w *transaction) clock() error {
 	}
 	w.s.lastNow = w.now
 	if back := last - w.now; back > int64(5*time.Second/time.Microsecond) {
-		_, err := w.put(&prepared{Item: Item{Kind: audit.Clock}, fields: audit.Object{"back": back}}, nil)
+		p := &prepared{Item: Item{Kind: audit.Clock}, fields: audit.Object{"back": back}}
+		if err := p.format(w.s.signer.keys.Origin); err != nil {
+			return err
+		}
+		_, err := w.put(p, nil)
 		return err
 	}
 	return nil
@@ -109,24 +114,30 @@ func (w *transaction) apply(p *prepared) (Appended, error) {
 		if err := w.tx.Bucket(bOpen).ForEach(func(_, _ []byte) error { open++; return nil }); err != nil {
 			return Appended{}, err
 		}
-		return w.put(p, audit.Object{"open": open})
+		return w.put(p, values{"open": strconv.FormatInt(open, 10)})
 	}
 	return w.activating(p)
 }
 
-// put writes the entry and its details at the end of the log. extra are fields known only now.
-func (w *transaction) put(p *prepared, extra audit.Object) (Appended, error) {
+// values are the contents of slots that follow from the state of the log, in the header's notation.
+type values map[string]string
+
+// put writes the entry and its details at the end of the log.
+func (w *transaction) put(p *prepared, v values) (Appended, error) {
 	tl := w.s.tail
 	origin := w.s.signer.keys.Origin
 	seq, t := tl.n, max(w.now, tl.t)
-	o := p.object(origin, seq, t, tl.leaf, p.ds)
-	for k, v := range extra {
-		o[k] = v
-	}
-	line, err := audit.FormatEntry(o)
-	if err != nil {
-		return Appended{}, &itemError{fmt.Errorf("%w: %w", ErrItem, err)}
-	}
+	line := p.tmpl.Append(make([]byte, 0, 1024), func(b []byte, slot string) []byte {
+		switch slot {
+		case "seq":
+			return strconv.AppendUint(b, seq, 10)
+		case "t":
+			return strconv.AppendInt(b, t, 10)
+		case "prev":
+			return append(append(append(b, '"'), audit.Digest(tl.leaf)...), '"')
+		}
+		return append(b, v[slot]...)
+	})
 	key := u64(seq)
 	if err := w.tx.Bucket(bEntries).Put(key, line); err != nil {
 		return Appended{}, err
@@ -157,19 +168,19 @@ func (w *transaction) close(p *prepared, seq uint64) error {
 // activating writes any other entry, and what it makes active.
 func (w *transaction) activating(p *prepared) (Appended, error) {
 	b := w.tx.Bucket(bActive)
-	extra := audit.Object{}
+	v := values{}
 	text := func(k string) string { v, _ := p.fields[k].(string); return v }
 	name, value, ok := audit.Activates(p.Kind, text, func(k string) int64 { return integer(p.fields[k]) })
 	if ok {
 		old, _ := activeValue(b.Get([]byte(name)))
 		switch p.Kind {
 		case audit.Policy:
-			extra["pol0"] = old
+			v["pol0"] = `"` + old + `"`
 		case audit.Dataset:
-			extra["dsv0"] = old
+			v["dsv0"] = `"` + old + `"`
 		}
 	}
-	a, err := w.put(p, extra)
+	a, err := w.put(p, v)
 	if err != nil {
 		return a, err
 	}

@@ -3,7 +3,9 @@ package store
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"jali/audit"
@@ -77,6 +79,7 @@ const MaxStored = 1 << 20
 type prepared struct {
 	Item
 	fields audit.Object
+	tmpl   *audit.Template
 	names  []string // of details, parallel to ds
 	ds     []string
 	dek    *dek
@@ -124,7 +127,7 @@ func (s *Store) prepare(it Item) (*prepared, error) {
 	if err := p.indexKeys(s); err != nil {
 		return nil, err
 	}
-	return p, p.try(s.signer.keys.Origin)
+	return p, p.format(s.signer.keys.Origin)
 }
 
 // checkMoney checks the charge or budget and writes the fields that follow from it.
@@ -235,12 +238,12 @@ func (p *prepared) indexKeys(s *Store) error {
 	return nil
 }
 
-// try formats the entry with the longest numbers the store could add, so that the writer cannot fail to.
-func (p *prepared) try(origin string) error {
-	largest := audit.Object{"ad": int64(audit.MaxInt), "ar": int64(audit.MaxInt), "pd": int64(audit.MaxInt), "pr": int64(audit.MaxInt)}
-	o := p.object(origin, audit.MaxInt, audit.MaxInt, [32]byte{}, p.ds)
+// slots are the fields that only the writer knows, by kind, with the longest values that they may get.
+func (p *prepared) slots() audit.Object {
+	o := audit.Object{"seq": int64(audit.MaxInt), "t": int64(audit.MaxInt), "prev": audit.Digest([32]byte{})}
 	switch p.Kind {
 	case audit.Intent:
+		largest := audit.Object{"ad": int64(audit.MaxInt), "ar": int64(audit.MaxInt), "pd": int64(audit.MaxInt), "pr": int64(audit.MaxInt)}
 		o["bud0"], o["bud1"] = largest, largest
 	case audit.Budget:
 		o["cap0"] = audit.Object{"d": int64(audit.MaxInt), "r": int64(audit.MaxInt)}
@@ -251,40 +254,37 @@ func (p *prepared) try(origin string) error {
 	case audit.Heartbeat:
 		o["open"] = int64(audit.MaxInt)
 	}
-	if _, err := audit.FormatEntry(o); err != nil {
+	return o
+}
+
+var longest = strings.Repeat("A", audit.MaxString)
+
+// format makes the template of the header. With the longest values in its slots it is valid, so the writer cannot fail.
+func (p *prepared) format(origin string) error {
+	o := maps.Clone(p.fields)
+	o["v"], o["o"], o["k"] = 1, origin, p.Kind
+	if p.Ref != nil {
+		o["ref"] = *p.Ref
+	}
+	if len(p.ds) > 0 {
+		dtl := make(audit.Object, len(p.ds))
+		for i, d := range p.ds {
+			dtl[p.names[i]] = audit.DetailDigest(d)
+		}
+		o["dtl"] = dtl
+	}
+	slots := p.slots()
+	maps.Copy(o, slots)
+	var err error
+	if p.tmpl, err = audit.NewTemplate(o, slices.Collect(maps.Keys(slots))...); err != nil {
 		return fmt.Errorf("%w: %w", ErrItem, err)
 	}
 	return nil
 }
 
-var longest = func() string {
-	b := make([]byte, audit.MaxString)
-	for i := range b {
-		b[i] = 'A'
-	}
-	return string(b)
-}()
-
-// object is the header with its common keys.
-func (p *prepared) object(origin string, seq uint64, t int64, prev [32]byte, ds []string) audit.Object {
-	o := maps.Clone(p.fields)
-	o["v"], o["o"], o["seq"], o["t"], o["prev"], o["k"] = 1, origin, seq, t, audit.Digest(prev), p.Kind
-	if p.Ref != nil {
-		o["ref"] = *p.Ref
-	}
-	if len(ds) > 0 {
-		dtl := make(audit.Object, len(ds))
-		for i, d := range ds {
-			dtl[p.names[i]] = audit.DetailDigest(d)
-		}
-		o["dtl"] = dtl
-	}
-	return o
-}
-
 // refuse turns an INTENT into the REFUSED that is written in its place: codes that say what was refused and why, and of
 // the details only who asked and what.
-func (p *prepared) refuse(why string) *prepared {
+func (p *prepared) refuse(why, origin string) (*prepared, error) {
 	r := &prepared{Item: Item{Kind: audit.Refused}, fields: audit.Object{"dec": "deny", "why": why}, dek: p.dek}
 	for _, k := range []string{"ag", "ds", "pu", "pol"} {
 		if v, ok := p.fields[k]; ok {
@@ -296,7 +296,7 @@ func (p *prepared) refuse(why string) *prepared {
 			r.names, r.ds = append(r.names, n), append(r.ds, p.ds[i])
 		}
 	}
-	return r
+	return r, r.format(origin)
 }
 
 // aad binds sealed bytes to their place in this log.

@@ -123,3 +123,63 @@ func TestPathOfAQuery(t *testing.T) {
 		t.Fatalf("balance %+v %v", b, err)
 	}
 }
+
+// Whatever leaves is signed with both keys, for a tree that holds what it is about, and continues what was signed before.
+func TestProofsFollowTheLog(t *testing.T) {
+	s := open(t, newDir(t))
+	defer s.Close()
+	keys, err := audit.ParseKeys(s.VKeys())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var before audit.Checkpoint
+	for i := range 5 {
+		a, err := s.Append(t.Context(), Item{Kind: audit.Heartbeat})
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := s.Proof(a.Seq)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := audit.ParseProof(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cp, err := keys.OpenCheckpoint(p.Checkpoint)
+		if err != nil || !cp.Sealable() {
+			t.Fatalf("%+v %v", cp, err)
+		}
+		if err := audit.VerifyInclusion(audit.LeafHash(a.Entry), p.Index, cp.Size, p.Path, cp.Root); err != nil || p.Index != a.Seq {
+			t.Error(err)
+		}
+		note, err := s.SealedCheckpoint()
+		if err != nil {
+			t.Fatal(err)
+		}
+		now, err := keys.OpenCheckpoint(note)
+		if err != nil || now.Size != s.Size() {
+			t.Fatalf("checkpoint of %d entries, the log has %d: %v", now.Size, s.Size(), err)
+		}
+		if i > 0 {
+			path, err := s.Consistency(before.Size, now.Size)
+			if err != nil {
+				t.Fatal(err)
+			}
+			hashes := make([][32]byte, len(path))
+			for i := range path {
+				hashes[i] = [32]byte(path[i])
+			}
+			if err := audit.VerifyConsistency(before.Size, now.Size, hashes, before.Root, now.Root); err != nil {
+				t.Error(err)
+			}
+		}
+		before = now
+	}
+	if _, err := s.Proof(s.Size()); !errors.Is(err, ErrNoEntry) {
+		t.Errorf("proof of the future: %v", err)
+	}
+	if _, err := s.Consistency(1, s.Size()+1); !errors.Is(err, ErrNoEntry) {
+		t.Errorf("consistency with the future: %v", err)
+	}
+}

@@ -378,6 +378,46 @@ func setTime(t *testing.T, i int, line string, at int) string {
 	return strings.Replace(line, fmt.Sprintf(`"t":%d`, e.Time), fmt.Sprintf(`"t":%d`, e.Time-3600e6), 1)
 }
 
+// A tail that was cut, with head, tiles, ledgers and indexes made right, is found through the checkpoint in the file; only
+// root, who can remove that too, needs a witness to be caught.
+func TestTailCut(t *testing.T) {
+	cfg := sampleLog(t)
+	n := len(lines(t, cfg)) - 2 // a refusal and a replay: no ledger has changed since
+	edit(t, cfg, func(tx *bolt.Tx) error {
+		tl := newTail()
+		e := tx.Bucket(bEntries)
+		for i := range n {
+			line := e.Get(u64(uint64(i)))
+			entry, err := audit.ParseEntry(line)
+			if err != nil {
+				return err
+			}
+			if err := tl.append(line, entry.Time); err != nil {
+				return err
+			}
+		}
+		for i := n; i < n+2; i++ {
+			d := tx.Bucket(bDetails)
+			for _, name := range []string{"actor", "query"} {
+				if err := d.Delete(detailKey(uint64(i), name)); err != nil {
+					return err
+				}
+			}
+			if err := e.Delete(u64(uint64(i))); err != nil {
+				return err
+			}
+		}
+		_, err := tl.flush(tx)
+		return err
+	})
+	if _, err := Verify(VerifyConfig{Config: cfg}); !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), "the end of the log is gone") {
+		t.Errorf("verify: %v", err)
+	}
+	if _, err := Open(cfg); ExitCode(err) != ExitDamaged || !strings.Contains(err.Error(), "the end of the log is gone") {
+		t.Errorf("open: %v", err)
+	}
+}
+
 // Damaged tiles are rebuilt from the entries when these still give the recorded root.
 func TestTilesAreRebuilt(t *testing.T) {
 	cfg := sampleLog(t)
@@ -414,6 +454,36 @@ func TestKeysGoneWithoutErase(t *testing.T) {
 	}
 	if _, err := Verify(VerifyConfig{Config: cfg}); err == nil || !strings.Contains(err.Error(), "no ERASE covers it") {
 		t.Errorf("%v", err)
+	}
+}
+
+// Somebody with the keys may seal another detail in the place of one; the salted digest in the header still finds it.
+func TestDetailSealedAnew(t *testing.T) {
+	cfg := sampleLog(t)
+	k, err := openKeyring(cfg, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := k.dek("r-0042", "query", cfg.withDefaults().Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	forged, err := audit.SealDetail(audit.Detail{Name: "query", Value: "SELECT 1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	edit(t, cfg, func(tx *bolt.Tx) error {
+		return tx.Bucket(bDetails).Put(detailKey(7, "query"), d.seal([]byte(forged), aad(testOrigin, 7, "query")))
+	})
+	if a, b := d.seal([]byte("x"), nil), d.seal([]byte("x"), nil); bytes.Equal(a[17:29], b[17:29]) {
+		t.Error("two seals under one key share a nonce")
+	}
+	if err := k.close(); err != nil {
+		t.Fatal(err)
+	}
+	_, err = Verify(VerifyConfig{Config: cfg})
+	if blamed(t, err, 7, "sealed anew"); !errors.Is(err, audit.ErrDetailMismatch) {
+		t.Errorf("%v, want ErrDetailMismatch", err)
 	}
 }
 

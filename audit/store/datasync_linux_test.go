@@ -1,0 +1,18 @@
+package store
+
+import (
+	"os"
+	"syscall"
+	"time"
+)
+
+func datasync(f *os.File) error { return syscall.Fdatasync(int(f.Fd())) }
+
+// cpu is the processor time this process has used.
+func cpu() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}

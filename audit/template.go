@@ -1,0 +1,60 @@
+package audit
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+)
+
+// Template is a header with slots for the fields that only the writer of the log knows: it is formatted and checked once,
+// outside the writer, which then only fills the slots.
+type Template struct {
+	line  []byte
+	slots []slot
+}
+
+type slot struct {
+	name     string
+	from, to int // of the value in line
+}
+
+// NewTemplate formats a header and remembers where the values of the named fields stand. The header must hold, in these
+// slots, the longest values that they may get: what is valid with them is valid, and short enough, with any other.
+func NewTemplate(o Object, slots ...string) (*Template, error) {
+	line, err := FormatEntry(o)
+	if err != nil {
+		return nil, err
+	}
+	t := &Template{line: line}
+	depth, from, name := 0, 0, ""
+	for i, c := range line {
+		switch {
+		case c == '{':
+			depth++
+		case c == '"' && depth == 1 && (line[i-1] == '{' || line[i-1] == ','): // a key of the header itself
+			name = string(line[i+1 : i+1+bytes.IndexByte(line[i+1:], '"')])
+			from = i + len(name) + 3
+		case c == '}' && depth == 2:
+			depth--
+		case depth == 1 && (c == ',' || c == '}'):
+			if slices.Contains(slots, name) {
+				t.slots = append(t.slots, slot{name, from, i})
+			}
+		}
+	}
+	if len(t.slots) != len(slots) {
+		return nil, fmt.Errorf("make template: %w: a slot is not in the header", ErrField)
+	}
+	return t, nil
+}
+
+// Append appends the header to dst; value appends what goes into a slot, in the header's notation.
+func (t *Template) Append(dst []byte, value func(dst []byte, slot string) []byte) []byte {
+	at := 0
+	for _, s := range t.slots {
+		dst = append(dst, t.line[at:s.from]...)
+		dst = value(dst, s.name)
+		at = s.to
+	}
+	return append(dst, t.line[at:]...)
+}
