@@ -39,6 +39,8 @@ tables:
       no: {type: integer, role: filter, sensitivity: low}
       ward: {type: integer, role: group, sensitivity: low, codes: [1, 2, 3]}
       cost: {type: integer, role: measure, nullable: true, sensitivity: low, bounds: [-3, 8], clip: [-2, 5], bands: {level: {cuts: [0, 4, 9]}}}
+      loss: {type: integer, role: measure, nullable: true, sensitivity: low, bounds: [-9, 2]}
+      rate: {type: integer, role: measure, nullable: true, sensitivity: low, bounds: [3, 8]}
   diag:
     via: {table: claim, key: no}
     rows_per_person: 6
@@ -75,9 +77,11 @@ func onePerson(rng *rand.Rand) map[string][]row {
 	// Skewed, so that all rows often fall into one group.
 	wards := 1 + rng.IntN(3)
 	for no := range rng.IntN(5) {
-		c := row{"no": catalog.IntValue(int64(no)), "ward": v(wards), "cost": catalog.IntValue(int64(rng.IntN(12)) - 3)}
-		if rng.IntN(4) == 0 {
-			c["cost"] = catalog.Value{}
+		c := row{"no": catalog.IntValue(int64(no)), "ward": v(wards), "cost": catalog.IntValue(int64(rng.IntN(12)) - 3), "loss": catalog.IntValue(int64(rng.IntN(12)) - 9), "rate": catalog.IntValue(int64(rng.IntN(6)) + 3)}
+		for _, col := range []string{"cost", "loss", "rate"} {
+			if rng.IntN(4) == 0 {
+				c[col] = catalog.Value{}
+			}
 		}
 		db["claim"] = append(db["claim"], c)
 	}
@@ -151,6 +155,7 @@ func TestBounds(t *testing.T) {
 		loose bool     // no person can reach all of it: the proof does not see why
 	}{
 		{"SELECT " + claims + " FROM claim c", [3]int64{4, 1, 4}, false},
+		{"SELECT SUM(loss), AVG(loss), VAR(loss), SUM(rate), AVG(rate), VAR(rate) FROM claim GROUP BY ward", [3]int64{4, 3, 4}, false},
 		{"SELECT " + claims + " FROM claim c GROUP BY c.ward", [3]int64{4, 3, 4}, false},
 		{"SELECT " + claims + " FROM claim c WHERE c.ward <> 2 GROUP BY c.ward", [3]int64{4, 2, 4}, false},
 		{"SELECT " + claims + " FROM claim c WHERE c.ward = 2 AND c.cost IS NOT NULL", [3]int64{4, 1, 4}, false},

@@ -139,6 +139,10 @@ func TestSameQuestion(t *testing.T) {
 		{"SELECT SUM(days) FROM claim"},
 		{"SELECT COUNT(DISTINCT person_id) FROM claim"},
 		{"SELECT COUNT(*) FROM claim"},
+		{
+			"SELECT COUNT(*) FROM person",
+			"SELECT COUNT(*) FROM person WHERE person_id NOT IN (SELECT person_id FROM claim WHERE 1 = 2)",
+		},
 		{"SELECT COUNT(*) FROM person WHERE birth_year = 1950"},
 	} {
 		var first [32]byte

@@ -55,6 +55,7 @@ func TestRefuse(t *testing.T) {
 		{"SELECT COUNT(*) FROM person WHERE §national_no = '1'", NotSupported, "never released"},
 		{"SELECT COUNT(*) FROM claim c JOIN diagnosis d ON c.person_id = d.person_id WHERE §claim_no = 3", UnknownName, "write c.claim_no or d.claim_no"},
 		{"SELECT COUNT(*) FROM person GROUP BY §age", BoundMissing, "age_band, adult"},
+		{"SELECT COUNT(*) FROM claim GROUP BY §status", BoundMissing, "no declared groups"},
 		{"SELECT COUNT(*) FROM claim GROUP BY §note", BoundMissing, "ask the custodian"},
 		{"SELECT COUNT(*) FROM person GROUP BY §7", NotSupported, "number of an output"},
 		// Literals.
@@ -96,6 +97,7 @@ func TestRefuse(t *testing.T) {
 		{"SELECT COUNT(*) FROM person WHERE race IS DISTINCT FROM 'white'", NotSupported, "IS DISTINCT FROM"},
 		{"SELECT COUNT(*) FROM person WHERE COALESCE(race, 'x') = 'x'", NotSupported, "COALESCE"},
 		{"SELECT COUNT(*) FROM person WHERE §sex = 1 AND sex = 2", NotSupported, "never be true"},
+		{"SELECT COUNT(*) FROM person WHERE §person_id IN (SELECT person_id FROM claim WHERE 1 = 2)", NotSupported, "never be true"},
 		{"SELECT COUNT(*) FROM person WHERE §1 = 2", NotSupported, "never be true"},
 		{"SELECT COUNT(*) FROM person WHERE §sex IS NULL", NotSupported, "never be true"},
 		// Joins.

@@ -50,6 +50,7 @@ tables:
       ward: {type: integer, role: group, sensitivity: normal, codes: {from: 100, to: 199}}
       days: {type: integer, role: [measure, filter], nullable: true, sensitivity: normal, bounds: [0, 366]}
       cost: {type: integer, role: measure, sensitivity: normal, bounds: [0, 1000000]}
+      status: {type: integer, role: filter, sensitivity: low, codes: [1, 2]}
       note: {type: text, role: filter, nullable: true, sensitivity: high}
   diagnosis:
     via: {table: claim, key: claim_no}
