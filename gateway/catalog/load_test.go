@@ -284,9 +284,19 @@ func TestDigest(t *testing.T) {
 		t.Error("comments and quotes change the digest")
 	}
 	for _, c := range [][2]string{
-		{"bounds: [1, 10]", "bounds: [1, 11]"}, {"2: female", "2: women"}, {"codes: [N, S]", "codes: [S, N]"}, {"rows_per_group: 10", "rows_per_group: 9"},
-		{"population: insured", "population: others"}, {"1e-8", "2e-8"}, {"slots: [25ms, 100ms]", "slots: off"}, {"slots: [25ms, 100ms]\n", ""}, {"[[claim_no], [person_id, seq]]", "[[claim_no]]"},
-		{"- person.region_id = region.region_id", ""}, {"nullable: true", "nullable: false"}, {"sensitivity: high\n        codes", "sensitivity: low\n        codes"}, {"cuts: [0, 10.5, 500]", "cuts: [0, 10, 500]"},
+		{"bounds: [1, 10]", "bounds: [1, 11]"},
+		{"2: female", "2: women"},
+		{"codes: [N, S]", "codes: [S, N]"},
+		{"rows_per_group: 10", "rows_per_group: 9"},
+		{"population: insured", "population: others"},
+		{"1e-8", "2e-8"},
+		{"slots: [25ms, 100ms]", "slots: off"},
+		{"slots: [25ms, 100ms]\n", ""},
+		{"[[claim_no], [person_id, seq]]", "[[claim_no]]"},
+		{"- person.region_id = region.region_id", ""},
+		{"nullable: true", "nullable: false"},
+		{"sensitivity: high\n        codes", "sensitivity: low\n        codes"},
+		{"cuts: [0, 10.5, 500]", "cuts: [0, 10, 500]"},
 	} {
 		d, err := Parse("c", []byte(strings.Replace(scheme, c[0], c[1], 1)), codeFiles(t))
 		if err != nil {

@@ -12,10 +12,26 @@ func TestParseFixed(t *testing.T) {
 		want     int64
 		ok       bool
 	}{
-		{"1.5", 2, 150, true}, {"-0.01", 2, -1, true}, {"+7", 0, 7, true}, {"7.00", 0, 7, true}, {"0.5", 0, 0, false},
-		{"1.005", 2, 0, false}, {"1e3", 2, 0, false}, {"", 2, 0, false}, {".5", 2, 0, false}, {"5.", 2, 0, false}, {"--1", 2, 0, false},
-		{"NaN", 2, 0, false}, {"Inf", 2, 0, false}, {"0x10", 0, 0, false}, {"1_000", 0, 0, false}, {" 1", 0, 0, false}, {"\u0661", 0, 0, false},
-		{"9223372036854775807", 0, math.MaxInt64, true}, {"9223372036854775808", 0, 0, false}, {"92233720368547758.08", 2, 0, false},
+		{"1.5", 2, 150, true},
+		{"-0.01", 2, -1, true},
+		{"+7", 0, 7, true},
+		{"7.00", 0, 7, true},
+		{"0.5", 0, 0, false},
+		{"1.005", 2, 0, false},
+		{"1e3", 2, 0, false},
+		{"", 2, 0, false},
+		{".5", 2, 0, false},
+		{"5.", 2, 0, false},
+		{"--1", 2, 0, false},
+		{"NaN", 2, 0, false},
+		{"Inf", 2, 0, false},
+		{"0x10", 0, 0, false},
+		{"1_000", 0, 0, false},
+		{" 1", 0, 0, false},
+		{"\u0661", 0, 0, false},
+		{"9223372036854775807", 0, math.MaxInt64, true},
+		{"9223372036854775808", 0, 0, false},
+		{"92233720368547758.08", 2, 0, false},
 	} {
 		got, err := ParseFixed(tc.in, tc.decimals)
 		if got != tc.want || (err == nil) != tc.ok {
