@@ -173,7 +173,7 @@ func (g *Gateway) respond(ask *ask, intent, release uint64, released protect.Rel
 		View:     view,
 		Result:   result,
 		Price:    ask.cost,
-		Budget:   g.remaining(ask),
+		Budget:   g.visible(ask),
 		Replayed: replayed,
 		Receipt:  text,
 		Decision: intent,

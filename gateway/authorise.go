@@ -42,7 +42,6 @@ func (g *Gateway) authorise(ctx context.Context, a *ask) *Refusal {
 
 func (g *Gateway) policyInput(a *ask) policy.Input {
 	now := g.now()
-	left := g.remaining(a)
 	p, cat := a.plan, a.data.catalog
 	q := policy.InputQuery{
 		Kind:       "aggregate",
@@ -73,7 +72,7 @@ func (g *Gateway) policyInput(a *ask) policy.Input {
 		Purpose:   a.req.Purpose,
 		Query:     q,
 		Price:     policy.InputPrice{PU: int64(a.cost.Rho.PU()), NanoRho: strconv.FormatInt(int64(a.cost.Rho), 10), DeltaE18: strconv.FormatInt(a.cost.Delta, 10)},
-		Budget:    policy.InputBudget{AgreementPU: int64(left.Agreement), PopulationPU: int64(left.Population)},
+		Budget:    policy.InputBudget{AgreementPU: int64(g.remaining(a).Agreement)},
 		Rate:      policy.InputRate{LastHour: g.rates.lastHour(a.who, a.agreement.ID, now)},
 	}
 }

@@ -119,7 +119,7 @@ func badError(name, text string) *Refusal {
 		return &Refusal{Code: PrecisionRange, Message: "no accuracy was asked for", Hint: hint}
 	}
 	if name != "" {
-		return &Refusal{Code: PrecisionRange, Message: fmt.Sprintf("the error asked for %s is not a positive number in range", name), Hint: hint}
+		return &Refusal{Code: PrecisionRange, Message: fmt.Sprintf("the error asked for %s is not a positive number in range", name), Hint: hint + "; counts take whole numbers, sums the decimals of their column"}
 	}
 	return &Refusal{Code: PrecisionRange, Message: "the error asked for is not a positive number in range", Hint: hint}
 }
@@ -185,15 +185,17 @@ func (g *Gateway) remaining(a *ask) Remaining {
 	}
 }
 
+// visible is what remains as the asker may see it: the population's figure is for regulators and custodians.
+func (g *Gateway) visible(a *ask) Remaining {
+	r := g.remaining(a)
+	if a.who.Role == identity.Researcher {
+		r.Population = -1
+	}
+	return r
+}
+
 // wholePU rounds what is left down: never show more than there is.
 func wholePU(rho int64) budget.PU { return budget.PU(max(0, rho) / 10_000) }
-
-func visiblePopulation(who identity.Principal, pu budget.PU) budget.PU {
-	if who.Role == identity.Researcher {
-		return -1
-	}
-	return pu
-}
 
 // overBudget is the refusal of a ledger. The agreement's own figures are the asker's to see; the population's are not.
 func (g *Gateway) overBudget(a *ask, over string, decision uint64) *Refusal {

@@ -25,7 +25,7 @@ func (g *Gateway) Quote(ctx context.Context, who identity.Principal, req Request
 	if refusal := g.price(a); refusal != nil {
 		return Offer{}, refusal
 	}
-	offer := Offer{Price: a.cost, Budget: g.remaining(a), Population: "sufficient", Plan: OfferPlan{
+	offer := Offer{Price: a.cost, Budget: g.visible(a), Population: "sufficient", Plan: OfferPlan{
 		Dataset: a.data.catalog.ID, Version: a.data.version,
 		Formulation: formulation(a.plan), Mechanism: "exact discrete Gaussian, rho-zCDP, neighbours add or remove one person",
 		Columns: a.plan.Columns, Cells: a.plan.Cells,
@@ -37,7 +37,6 @@ func (g *Gateway) Quote(ctx context.Context, who identity.Principal, req Request
 		if len(offer.Reasons) == 0 {
 			offer.Reasons = []policy.Reason{{Code: string(refusal.Code), Text: refusal.Message, Hint: refusal.Hint}}
 		}
-		offer.Budget.Population = visiblePopulation(who, offer.Budget.Population)
 		return offer, nil
 	}
 	offer.Plan.HideBelow = a.grant.Obligations().MinCohort
@@ -58,7 +57,6 @@ func (g *Gateway) Quote(ctx context.Context, who identity.Principal, req Request
 		}
 		offer.ID, offer.Expires = q.ID, q.Expires
 	}
-	offer.Budget.Population = visiblePopulation(who, offer.Budget.Population)
 	return offer, nil
 }
 

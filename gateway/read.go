@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -244,7 +245,23 @@ func (g *Gateway) Status() Status {
 	return s
 }
 
+// CheckEngines tries on every served data version what its engine must refuse.
+func (g *Gateway) CheckEngines(ctx context.Context) error {
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	for id, d := range g.datasets {
+		if err := d.engine.CheckLockdown(ctx); err != nil {
+			return fmt.Errorf("dataset %s: %w", id, err)
+		}
+	}
+	return nil
+}
+
 // Export writes the log for an audience to a directory of the gateway's host. The export is itself an entry.
 func (g *Gateway) Export(ctx context.Context, dir, audience string) (Activated, error) {
-	return Activated{}, unavailable()
+	seq, digest, err := g.log.Export(ctx, dir, audience)
+	if err != nil {
+		return Activated{}, invalid("export", err)
+	}
+	return Activated{Seq: seq, Digest: digest}, nil
 }

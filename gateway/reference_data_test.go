@@ -146,7 +146,12 @@ func (s *reference) request(draw int, it item, sql string) gateway.Request {
 	if asked == "" {
 		asked = "20"
 	}
-	return gateway.Request{Agreement: agreementID(draw), Purpose: "DUO:0000006", Dataset: it.Dataset, SQL: sql, Error: asked}
+	r := gateway.Request{Agreement: agreementID(draw), Purpose: "DUO:0000006", Dataset: it.Dataset, SQL: sql}
+	r.Error, asked, _ = strings.Cut(asked, ",")
+	if name, e, ok := strings.Cut(asked, "="); ok {
+		r.ErrorFor = map[string]string{name: e}
+	}
+	return r
 }
 
 // item is one reference question with its answer as a table: by columns, or, for one number or named numbers, one row.

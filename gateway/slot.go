@@ -24,7 +24,7 @@ const unslotted = 2 * time.Minute
 // long others wait depends on the shapes of the questions before them, never on what the data made of them.
 type slots struct{ permits chan struct{} }
 
-func newSlots() *slots { return &slots{permits: make(chan struct{}, 4*runtime.GOMAXPROCS(0))} }
+func newSlots() *slots { return &slots{permits: make(chan struct{}, 2*runtime.GOMAXPROCS(0))} }
 
 // slot is one question's time to run in. Without slots its length only bounds the run.
 type slot struct {

@@ -189,7 +189,12 @@ func TestReplaceAnyField(t *testing.T) {
 	b := openDefault(t).Active()
 	wrong := []any{
 		nil, true, "", "0", strings.Repeat("x", 5000), json.Number("-1"), json.Number("1e300"), json.Number("9223372036854775808"),
-		json.Number("0.5e-7"), []any{}, []any{nil}, make([]any, 5000), map[string]any{}, map[string]any{"x": json.Number("1")},
+		json.Number("0.5e-7"),
+		[]any{},
+		[]any{nil},
+		make([]any, 5000),
+		map[string]any{},
+		map[string]any{"x": json.Number("1")},
 	}
 	same := func(a, b any) bool { return reflect.TypeOf(a) == reflect.TypeOf(b) }
 	n := 0

@@ -90,10 +90,10 @@ type InputPrice struct {
 	DeltaE18 string `json:"delta_e18"`
 }
 
-// InputBudget is what is left, in PU, rounded down. The ledger decides again, exactly, when it charges.
+// InputBudget is what is left to the agreement, in PU, rounded down. The ledger decides again, exactly, when it charges. What is left
+// to the population is not here: the input is disclosed to the asker with the receipt, and that figure is for regulators.
 type InputBudget struct {
-	AgreementPU  int64 `json:"agreement_pu"`
-	PopulationPU int64 `json:"population_pu"`
+	AgreementPU int64 `json:"agreement_pu"`
 }
 
 // InputRate is how much the principal has asked.

@@ -76,7 +76,7 @@ func probeInput() Input {
 			Error:      10,
 		},
 		Price:  InputPrice{PU: 500, NanoRho: "5000000", DeltaE18: "0"},
-		Budget: InputBudget{AgreementPU: 10_000, PopulationPU: 100_000},
+		Budget: InputBudget{AgreementPU: 10_000},
 		Rate:   InputRate{LastHour: 19},
 	}
 }

@@ -73,7 +73,7 @@ func verify(ctx context.Context, c *connection, t *catalog.Table, from string, f
 
 // nameLines reports the first rows of a query for places, of n in all.
 func nameLines(ctx context.Context, c *connection, t *catalog.Table, sql, rule string, n int64, files []string, bad *DataError) error {
-	rows, err := c.query(ctx, fmt.Sprintf("SELECT at FROM (%s) ORDER BY at LIMIT %d", sql, maxBadRows))
+	rows, err := c.query(ctx, fmt.Sprintf("SELECT place FROM (%s) q(place) ORDER BY place LIMIT %d", sql, maxBadRows))
 	if err != nil {
 		return err
 	}

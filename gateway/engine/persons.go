@@ -77,7 +77,7 @@ func numberPersons(ctx context.Context, c *connection, dir, work string, tables 
 		"ATTACH "+literal(filepath.Join(work, personsFile))+" AS register",
 		"CREATE TABLE register.person (hi UBIGINT, lo UBIGINT, p INTEGER)",
 		"CREATE TABLE staging._key (key "+typ+")",
-		"INSERT INTO staging._key "+strings.Join(keys, " UNION "),
+		"INSERT INTO staging._key SELECT DISTINCT key FROM ("+strings.Join(keys, " UNION ALL ")+")",
 	); err != nil {
 		return 0, err
 	}

@@ -142,7 +142,6 @@ passed contains "input" if {
 	input.price.nano_rho
 	input.price.delta_e18
 	input.budget.agreement_pu >= 0
-	input.budget.population_pu >= 0
 }
 
 # The one entry of the agreement that opens the dataset. Two entries conflict and leave it undefined.

@@ -44,7 +44,7 @@ valid := {
 		"error": 10,
 	},
 	"price": {"pu": 500, "nano_rho": "5000000", "delta_e18": "0"},
-	"budget": {"agreement_pu": 0, "population_pu": 0},
+	"budget": {"agreement_pu": 0},
 	"rate": {"last_hour": 19},
 }
 

@@ -1,0 +1,65 @@
+# Two commands do everything on a fresh machine: `make demo` and `make test`. Both install what they need, pinned.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := build
+
+export PATH := $(CURDIR)/build/go/bin:$(PATH)
+export GOTOOLCHAIN ?= auto
+GOFLAGS_TAGS := -tags duckdb_arrow
+PERSONS ?= 10000
+TIME ?= 30s
+ONLY ?= .
+FUZZ_SMOKE ?= 3s
+
+.PHONY: build demo test unit race integration fuzz-smoke bench lint fuzz proto proto-check setup clean
+
+setup: build/setup.stamp
+build/setup.stamp: tools/setup.sh go.mod
+	@mkdir -p build
+	@tools/setup.sh
+	@touch $@
+
+# The three programs: the gateway with its engine (cgo), and two static ones without C.
+build: setup
+	CGO_ENABLED=1 go build $(GOFLAGS_TAGS) -trimpath -o build/bin/jali-gateway ./cmd/jali-gateway
+	CGO_ENABLED=0 go build -trimpath -o build/bin/jali ./cmd/jali
+	CGO_ENABLED=0 go build -trimpath -o build/bin/jali-auditor ./cmd/jali-auditor
+
+demo: build
+	@build/bin/jali-gateway demo --persons $(PERSONS) $(if $(SERVE),--serve)
+
+test: build lint proto-check unit race fuzz-smoke
+	@echo "make test: all parts passed"
+
+# Everything, against the real programs where a program is what is tested.
+unit: build
+	JALI_BIN=$(CURDIR)/build/bin go test $(GOFLAGS_TAGS) -timeout 30m ./...
+
+# The race detector where goroutines meet; the engine's C++ is left out.
+race: setup
+	go test $(GOFLAGS_TAGS) -race -short -timeout 15m ./audit/... ./crypto/noise ./gateway/budget ./gateway/protect ./gateway ./policy
+
+fuzz-smoke: setup
+	@tools/fuzz.sh $(FUZZ_SMOKE)
+
+# Coverage-guided fuzzing of every parser: make fuzz TIME=10m
+fuzz: setup
+	@tools/fuzz.sh $(TIME)
+
+# Ratios in one run, as a table and build/bench.json: make bench ONLY=regexp runs a part.
+bench: build
+	@go run $(GOFLAGS_TAGS) ./tools/bench -only '$(ONLY)' -out build/bench.json
+
+lint: setup
+	@tools/lint.sh
+
+proto: setup
+	@tools/generate.sh
+
+# The committed generated code is what the .proto files say.
+proto-check: setup
+	@tools/generate.sh check
+
+clean:
+	rm -rf build

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"runtime"
+
+	"github.com/goccy/go-yaml"
+
+	"jali/gateway"
+)
+
+// config is D/config.yaml. Unknown keys are errors. Secrets are files beside it, never values in it.
+type config struct {
+	Format string `yaml:"format"` // jali-config/1
+	// Listen is the one TLS port for gRPC, REST, Connect and gRPC-Web.
+	Listen string `yaml:"listen"`
+	// Hosts are the names and addresses in the development server certificate.
+	Hosts []string `yaml:"hosts"`
+	// Metrics is a loopback address for Prometheus and /readyz; empty: none.
+	Metrics string       `yaml:"metrics"`
+	Engine  engineConfig `yaml:"engine"`
+	// LogLevel is debug, info, warn or error.
+	LogLevel slog.Level `yaml:"log_level"`
+}
+
+type engineConfig struct {
+	Threads int    `yaml:"threads"` // per dataset
+	Memory  string `yaml:"memory"`  // per dataset, as DuckDB reads it: 2GB
+}
+
+const configFormat = "jali-config/1"
+
+func defaultConfig() config {
+	return config{
+		Format: configFormat, Listen: "127.0.0.1:8443", Hosts: []string{"localhost", "127.0.0.1"},
+		Engine: engineConfig{Threads: runtime.NumCPU(), Memory: "2GB"},
+	}
+}
+
+func loadConfig(dir string) (config, error) {
+	c := defaultConfig()
+	b, err := os.ReadFile(gateway.Layout(dir).Config())
+	if errors.Is(err, fs.ErrNotExist) {
+		return c, usage("make one: jali-gateway init --dir "+dir, "%s is not a state directory", dir)
+	}
+	if err != nil {
+		return c, fmt.Errorf("read config: %w", err)
+	}
+	if err := yaml.UnmarshalWithOptions(b, &c, yaml.Strict()); err != nil {
+		return c, usage("docs/operations.md lists the keys", "config.yaml: %s", yaml.FormatError(err, false, true))
+	}
+	if c.Format != configFormat {
+		return c, usage("the file is from another version: see CHANGELOG", "config.yaml: format is %q, not %q", c.Format, configFormat)
+	}
+	return c, nil
+}
+
+func (c config) write(path string) error {
+	b, err := yaml.Marshal(c)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, append([]byte("# Jali gateway. docs/operations.md explains every key.\n"), b...), 0o600)
+}
+
+// operatorLog writes the operator's log to stderr. It holds no data, no query text and no names.
+func operatorLog(level slog.Level) *slog.Logger {
+	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
+}

@@ -1,0 +1,97 @@
+// Command jali-gateway is the custodian's program: it makes a state directory, imports data, registers agreements, serves
+// questions, and checks itself. Commands that change state work whether or not the gateway is serving: they go through its
+// admin socket when it is, and open the state directory themselves when it is not.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"jali/audit/store"
+)
+
+// Exit statuses: 1 a failure, 2 wrong usage or bad input; of the audit log 70 a commit failed, 71 in use by another process, 72
+// damaged (store.ExitCode). A supervisor must not restart after 72.
+const (
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:])
+	stop()
+	os.Exit(code)
+}
+
+func run(ctx context.Context, args []string) int {
+	root := command()
+	root.SetArgs(args)
+	if err := root.ExecuteContext(ctx); err != nil {
+		var c *coded
+		fmt.Fprintln(os.Stderr, "error:", err)
+		if h := hintOf(err); h != "" {
+			fmt.Fprintln(os.Stderr, "hint:", h)
+		}
+		if errors.As(err, &c) {
+			return c.code
+		}
+		if errors.Is(err, store.ErrLocked) || errors.Is(err, store.ErrDamaged) {
+			return store.ExitCode(err)
+		}
+		return exitFailed
+	}
+	return 0
+}
+
+func command() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "jali-gateway",
+		Short:         "Answer questions about people's data without letting the data go",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return &coded{code: exitUsage, err: err, hint: cmd.CommandPath() + " --help lists the flags"}
+	})
+	root.AddCommand(
+		initCommand(), importCommand(), catalogCommand(), agreementCommand(), budgetCommand(), policyCommand(),
+		clientCommand(), serveCommand(), doctorCommand(), demoCommand(), synthCommand(), exportCommand(), versionCommand(),
+	)
+	return root
+}
+
+// coded is an error with an exit status and a hint.
+type coded struct {
+	code int
+	err  error
+	hint string
+}
+
+func (c *coded) Error() string { return c.err.Error() }
+func (c *coded) Unwrap() error { return c.err }
+
+func usage(hint, format string, args ...any) error {
+	return &coded{code: exitUsage, err: fmt.Errorf(format, args...), hint: hint}
+}
+
+func hintOf(err error) string {
+	var c *coded
+	if errors.As(err, &c) {
+		return c.hint
+	}
+	return ""
+}
+
+// dirFlag adds the required --dir.
+func dirFlag(cmd *cobra.Command, dir *string) {
+	cmd.Flags().StringVar(dir, "dir", "", "state directory (made by jali-gateway init)")
+	cmd.MarkFlagRequired("dir")
+	cmd.MarkFlagDirname("dir")
+}

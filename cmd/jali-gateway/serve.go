@@ -1,0 +1,78 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"jali/gateway"
+	"jali/gateway/query"
+	"jali/gateway/rpc"
+)
+
+func serveCommand() *cobra.Command {
+	var dir, listen string
+	cmd := &cobra.Command{
+		Use:   "serve --dir D",
+		Short: "Answer questions until interrupted",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return serve(cmd.Context(), dir, listen, cmd.OutOrStdout(), nil)
+		},
+	}
+	dirFlag(cmd, &dir)
+	cmd.Flags().StringVar(&listen, "listen", "", "address of the one TLS port (default from config.yaml: 127.0.0.1:8443)")
+	return cmd
+}
+
+// serve runs the gateway of a state directory until the context ends, then drains. ready hears the endpoint.
+func serve(ctx context.Context, dir, listen string, out io.Writer, ready func(endpoint string)) error {
+	// The SQL parser is C and recurses: a small stack would let a question end the process (docs/threat-model.md).
+	if err := query.CheckStack(); err != nil {
+		return &coded{code: exitFailed, err: err, hint: "run with a stack of at least 8 MiB: ulimit -s 8192"}
+	}
+	cfg, err := loadConfig(dir)
+	if err != nil {
+		return err
+	}
+	if listen != "" {
+		cfg.Listen = listen
+	}
+	operator := operatorLog(cfg.LogLevel)
+	g, err := gateway.Open(ctx, gateway.Config{Dir: dir, Threads: cfg.Engine.Threads, MemoryLimit: cfg.Engine.Memory, Operator: operator})
+	if err != nil {
+		return err
+	}
+	defer g.Close()
+	layout := gateway.Layout(dir)
+	defer os.Remove(layout.Endpoint())
+
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { g.Beat(ctx); return nil })
+	group.Go(func() error { return rpc.ServeAdmin(ctx, layout.Socket(), g, nil) })
+	group.Go(func() error {
+		return rpc.Serve(ctx, rpc.Config{
+			Gateway: g, Listen: cfg.Listen, Metrics: cfg.Metrics, Operator: operator,
+			Certificate: layout.ServerCert(), Key: layout.ServerKey(), ClientCA: layout.CACert(),
+			Ready: func(addr string) {
+				endpoint := "https://" + addr
+				if err := os.WriteFile(layout.Endpoint(), []byte(endpoint+"\n"), 0o644); err != nil {
+					operator.Error("endpoint file not written", "err", err)
+				}
+				fmt.Fprintf(out, "listening on %s\n", endpoint)
+				if ready != nil {
+					ready(endpoint)
+				}
+			},
+		})
+	})
+	if err := group.Wait(); err != nil && !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
