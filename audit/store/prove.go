@@ -8,16 +8,24 @@ import (
 	"jali/audit"
 )
 
-// Checkpoint is the latest checkpoint, signed with Ed25519: it costs nothing.
-func (s *Store) Checkpoint() []byte { return append([]byte(nil), s.state.Load().note...) }
-
-// SealedCheckpoint is the latest checkpoint signed with Ed25519 and ML-DSA-44, as whatever leaves the process should carry.
+// SealedCheckpoint is the latest checkpoint signed with Ed25519 and ML-DSA-44, as whatever leaves the process must carry.
+// It is signed once per size.
 func (s *Store) SealedCheckpoint() ([]byte, error) {
 	p, err := s.signer.seal(s.Size(), s.latest)
 	if err != nil {
 		return nil, err
 	}
 	return append([]byte(nil), p.note...), nil
+}
+
+// Checkpoint is SealedCheckpoint or, should ML-DSA-44 fail, the same signed with Ed25519 alone; readers see which.
+func (s *Store) Checkpoint() []byte {
+	note, err := s.SealedCheckpoint()
+	if err != nil {
+		s.cfg.Logger.Error("audit store: sign checkpoint with ML-DSA-44", "error", err)
+		return append([]byte(nil), s.latest().note...)
+	}
+	return note
 }
 
 func (s *Store) latest() published { return *s.state.Load() }

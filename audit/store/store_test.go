@@ -51,8 +51,11 @@ func intent(rho int64) Item {
 		Fields: audit.Object{"agv": 3, "ds": "health", "dsv": "dsv-1", "pu": "epi-03", "cls": "b", "pol": "pol-1", "mode": "sql"},
 		Charge: &Charge{Agreement: "agr-1", Population: "insured", Rho: rho},
 		Details: []audit.Detail{
-			{Name: "actor", Value: "r-0042"}, {Name: "request", Value: "req-1"}, {Name: "query", Value: "SELECT COUNT(*) FROM claims"},
-			{Name: "plan", Value: "plan-1"}, {Name: "input", Value: "in-1"},
+			{Name: "actor", Value: "r-0042"},
+			{Name: "request", Value: "req-1"},
+			{Name: "query", Value: "SELECT COUNT(*) FROM claims"},
+			{Name: "plan", Value: "plan-1"},
+			{Name: "input", Value: "in-1"},
 		},
 		Subject: "r-0042", Class: "query",
 	}

@@ -35,7 +35,7 @@ check it with nothing but Python. An export made here is a reader's copy: unlike
 			}
 			fmt.Fprintf(a.stdout, "%s: %d entries, %d details for the audience %s, signed by the log with %v\n", out, rep.Size, rep.Details, rep.Audience, rep.SignedBy)
 			if len(rep.SignedBy) < 2 {
-				fmt.Fprintln(a.stderr, "note: the newest checkpoint in these files carries no ML-DSA-44 signature; export from the serving gateway, or after it was stopped in order")
+				fmt.Fprintln(a.stderr, "note: its checkpoint carries no ML-DSA-44 signature; export from the serving gateway, or from one that was stopped in order")
 			}
 			return nil
 		},
