@@ -71,8 +71,12 @@ func child(dir string) int {
 // each open intent gets exactly one INTERRUPTED, and the ledger holds every charge.
 func TestKillLoop(t *testing.T) {
 	rounds := 3
-	if os.Getenv("JALI_LONG") != "" {
-		rounds = 60
+	if long := os.Getenv("JALI_LONG"); long != "" { // JALI_LONG=300: so many rounds
+		if n, err := strconv.Atoi(long); err == nil && n > 1 {
+			rounds = n
+		} else {
+			rounds = 60
+		}
 	}
 	cfg := newDir(t)
 	s := open(t, cfg)
