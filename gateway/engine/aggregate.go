@@ -13,11 +13,18 @@ import (
 )
 
 // F0 (disclosure-control.md section 6.2): the contribution bounds follow from what import verified, so a plain GROUP BY is the
-// bounded query. Values are clipped inline and only where the catalogue allows values beyond the clip. SQL computes integer
-// sums of x; the centre is taken off afterwards, exactly.
+// bounded query. SQL computes integer sums over stored values; what costs CPU per row is done afterwards, exactly:
+//
+//	sum of clip(x) - centre  =  sum(x) - sum(x - hi where x > hi) - sum(x - lo where x < lo) - centre * count(x)
+//
+// and a banded group is aggregated by its column and folded here, unless persons must be counted across its values.
 
-// maxCaseRuns bounds the CASE tree of a banded group; wider ones take the stream.
-const maxCaseRuns = 1024
+const (
+	// foldSpan is the widest column whose bands are folded here.
+	foldSpan = 1 << 17
+	// maxCaseRuns bounds the CASE tree of a band that is not; wider ones take the stream.
+	maxCaseRuns = 1024
+)
 
 // aggregate answers a plan whose bounds are proved.
 func (e *Engine) aggregate(ctx context.Context, plan *query.Plan) (protect.Cells, error) {
@@ -25,7 +32,7 @@ func (e *Engine) aggregate(ctx context.Context, plan *query.Plan) (protect.Cells
 	if err := a.write(); err != nil {
 		return protect.Cells{}, err
 	}
-	err := e.session(func(c *connection) error {
+	err := e.plain.session(func(c *connection) error {
 		rows, err := c.query(ctx, a.sql.String(), a.sql.args...)
 		if err != nil {
 			return err
@@ -56,19 +63,23 @@ type aggregation struct {
 	places map[string]int
 }
 
-// group is one GROUP BY column: text says how its value is read, labels is nil for private keys.
+// group is one GROUP BY column. labels is nil for private keys.
 type group struct {
 	ref    query.ColumnRef
+	enc    encoding
 	labels *labeler
-	text   bool
 	banded bool // the statement yields the label's index
 }
 
-// aggregateItem computes an item from two aggregates: sums[sum] - center*sums[count].
-type aggregateItem struct {
-	sum, count int // count -1: no centre
-	center     *big.Int
+// aggregateItem computes an item: the sum of its terms, each an aggregate times a factor.
+type aggregateItem []term
+
+type term struct {
+	sum    int
+	factor *big.Int
 }
+
+var one, minusOne = big.NewInt(1), big.NewInt(-1)
 
 func (a *aggregation) write() error {
 	p := a.plan
@@ -120,25 +131,24 @@ func (a *aggregation) write() error {
 }
 
 func (a *aggregation) group(s *scope, r query.ColumnRef, d protect.Domain) (string, group, error) {
-	g := group{ref: r}
+	g := group{ref: r, enc: encodingOf(r.Column)}
 	x, err := s.column(r)
 	if err != nil {
 		return "", g, err
 	}
-	g.text = encodingOf(r.Column).kind == texts
 	if !d.Private {
 		if g.labels, err = newLabeler(r, d); err != nil {
 			return "", g, err
 		}
 	}
 	switch {
-	case r.Band == nil && g.text:
-		return x, g, nil
 	case r.Band == nil:
-		return x + "::BIGINT", g, nil
+		return x, g, nil
 	case d.Private:
 		return "", g, fmt.Errorf("%w: private band", errPlan)
-	case g.text || len(g.labels.runs) > maxCaseRuns:
+	case a.additive() && g.enc.kind != texts && g.enc.hi-g.enc.lo <= foldSpan:
+		return x, g, nil
+	case g.enc.kind == texts || len(g.labels.runs) > maxCaseRuns:
 		return "", g, errStreamOnly
 	}
 	g.banded = true
@@ -147,19 +157,22 @@ func (a *aggregation) group(s *scope, r query.ColumnRef, d protect.Domain) (stri
 
 // item chooses the aggregates of an item.
 func (a *aggregation) item(s *scope, it query.Item) error {
-	add := func(x string) int {
-		if i := slices.Index(a.sums, x); i >= 0 {
-			return i
+	var terms aggregateItem
+	add := func(x string, factor *big.Int) {
+		i := slices.Index(a.sums, x)
+		if i < 0 {
+			i = len(a.sums)
+			a.sums = append(a.sums, x)
 		}
-		a.sums = append(a.sums, x)
-		return len(a.sums) - 1
+		terms = append(terms, term{i, factor})
 	}
+	defer func() { a.items = append(a.items, terms) }()
 	if it.Col == nil {
 		switch {
 		case it.Kind == query.Rows, it.Kind == query.Persons && a.plan.Bounds.PerCol == 1:
-			a.items = append(a.items, aggregateItem{add("count(*)"), -1, nil})
+			add("count(*)", one)
 		case it.Kind == query.Persons:
-			a.items = append(a.items, aggregateItem{add("count(DISTINCT " + s.person + ")"), -1, nil})
+			add("count(DISTINCT "+s.person+")", one)
 		default:
 			return fmt.Errorf("%w: item without column", errPlan)
 		}
@@ -169,25 +182,40 @@ func (a *aggregation) item(s *scope, it query.Item) error {
 	if err != nil {
 		return err
 	}
+	filled := "count(" + x + ")"
+	if !it.Col.Column.Nullable {
+		filled = "count(*)"
+	}
 	if it.Kind == query.Rows {
-		a.items = append(a.items, aggregateItem{add("count(" + x + ")"), -1, nil})
+		add(filled, one)
 		return nil
 	}
 	m, err := measureOf(it)
 	if err != nil {
 		return err
 	}
-	y := m.clipped(x)
-	switch {
-	case it.Kind == query.Sum:
-		a.items = append(a.items, aggregateItem{add("coalesce(sum(" + y + "), 0)"), add("count(" + x + ")"), big.NewInt(it.Center)})
-	default:
+	if it.Kind == query.Squares {
 		typ := "BIGINT"
 		if !m.squareFits {
 			typ = "HUGEINT"
 		}
-		d := fmt.Sprintf("(%s::%s - %d)", y, typ, it.Center)
-		a.items = append(a.items, aggregateItem{add("coalesce(sum(" + d + " * " + d + "), 0)"), -1, nil})
+		d := fmt.Sprintf("(%s::%s - %d)", m.clipped(x), typ, it.Center)
+		add("coalesce(sum("+d+" * "+d+"), 0)", one)
+		return nil
+	}
+	typ := "BIGINT"
+	if m.enc.lo < -1<<62 || m.enc.hi > 1<<62 {
+		typ = "HUGEINT"
+	}
+	add("coalesce(sum("+x+"), 0)", one)
+	if m.clipHi < m.enc.hi {
+		add(fmt.Sprintf("coalesce(sum(%s::%s - %d) FILTER (%s > %d), 0)", x, typ, m.clipHi, x, m.clipHi), minusOne)
+	}
+	if m.clipLo > m.enc.lo {
+		add(fmt.Sprintf("coalesce(sum(%s::%s - %d) FILTER (%s < %d), 0)", x, typ, m.clipLo, x, m.clipLo), minusOne)
+	}
+	if it.Center != 0 {
+		add(filled, big.NewInt(-it.Center))
 	}
 	return nil
 }
@@ -224,9 +252,9 @@ func (a *aggregation) read(rows *cursor) error {
 			sums[j] = values[hugeint](p, rows.rows)[i].big()
 		}
 		for j, it := range a.items {
-			v := new(big.Int).Set(sums[it.sum])
-			if it.count >= 0 {
-				v.Sub(v, new(big.Int).Mul(it.center, sums[it.count]))
+			v := new(big.Int)
+			for _, t := range it {
+				v.Add(v, new(big.Int).Mul(t.factor, sums[t.sum]))
 			}
 			if a.cells.Values[j][cell] != nil {
 				v.Add(v, a.cells.Values[j][cell])
@@ -243,27 +271,37 @@ func (a *aggregation) cell(rows *cursor, i int) (cell int, counts bool, err erro
 	for j, g := range a.groups {
 		p, mask := rows.vector(j)
 		null := !valid(mask, i)
+		var n int64
+		var word []byte
+		switch {
+		case null:
+		case g.banded:
+			n = values[int64](p, rows.rows)[i]
+		case g.enc.kind == texts:
+			word = values[textValue](p, rows.rows)[i].bytes()
+		default:
+			n = numberAt(p, i, g.enc)
+		}
 		if g.labels == nil {
-			v := catalog.Value{}
 			switch {
 			case null:
-			case g.text:
-				v = catalog.StringValue(string(values[textValue](p, rows.rows)[i].bytes()))
+				key = append(key, catalog.Value{})
+			case g.enc.kind == texts:
+				key = append(key, catalog.StringValue(string(word)))
 			default:
-				v = keyValue(g.ref.Column, values[int64](p, rows.rows)[i])
+				key = append(key, keyValue(g.ref.Column, n))
 			}
-			key = append(key, v)
 			continue
 		}
 		label := g.labels.other
 		switch {
 		case null:
 		case g.banded:
-			label = int32(values[int64](p, rows.rows)[i])
-		case g.text:
-			label = g.labels.word(values[textValue](p, rows.rows)[i].bytes())
+			label = int32(n)
+		case g.enc.kind == texts:
+			label = g.labels.word(word)
 		default:
-			label = g.labels.number(values[int64](p, rows.rows)[i])
+			label = g.labels.number(n)
 		}
 		if label < 0 {
 			return 0, false, nil
@@ -277,7 +315,7 @@ func (a *aggregation) cell(rows *cursor, i int) (cell int, counts bool, err erro
 	if !a.plan.Private {
 		// Two groups of the statement in one cell would count a person twice. Import leaves no value outside a code list, so
 		// only a domain that the filter does not imply could do it.
-		if a.seen[cell] && a.countsPersons() {
+		if a.seen[cell] && !a.additive() {
 			return 0, false, errStreamOnly
 		}
 		a.seen[cell] = true
@@ -285,6 +323,9 @@ func (a *aggregation) cell(rows *cursor, i int) (cell int, counts bool, err erro
 	}
 	text := string(encodeKey(key))
 	at, known := a.places[text]
+	if known && !a.additive() {
+		return 0, false, errStreamOnly
+	}
 	if !known {
 		at = len(a.cells.Keys)
 		a.places[text] = at
@@ -296,9 +337,10 @@ func (a *aggregation) cell(rows *cursor, i int) (cell int, counts bool, err erro
 	return at, true, nil
 }
 
-// countsPersons reports whether merging groups would be wrong.
-func (a *aggregation) countsPersons() bool {
-	return a.plan.Bounds.PerCol > 1 && slices.ContainsFunc(a.plan.Items, func(it query.Item) bool { return it.Kind == query.Persons })
+// additive reports whether the items of several groups of the statement may be added up: not where persons are counted who
+// can be in more than one of them.
+func (a *aggregation) additive() bool {
+	return a.plan.Bounds.PerCol == 1 || !slices.ContainsFunc(a.plan.Items, func(it query.Item) bool { return it.Kind == query.Persons })
 }
 
 // hugeint is DuckDB's 128-bit integer.

@@ -30,9 +30,11 @@ func generated(ctx context.Context, threads int, rows int64) (*Engine, *query.Pl
 	if err != nil {
 		return nil, nil, err
 	}
-	e := newEngine(Config{Catalog: ds, Threads: threads}, db)
+	e := newEngine(Config{Catalog: ds, Threads: threads})
+	e.plain = newPool(db, 4*threads)
+	e.ordered = e.plain
 	e.rows[claim.Name], e.persons = rows, (rows+perPerson-1)/perPerson
-	if err := e.session(func(c *connection) error {
+	if err := e.plain.session(func(c *connection) error {
 		return c.exec(ctx, fmt.Sprintf(`CREATE TABLE claim AS SELECT (i // %d)::INTEGER AS _p,
 			(hash(i) %% %d)::TINYINT AS region, (hash(-i) %% %d)::SMALLINT AS cost FROM range(%d) r(i)`, perPerson, regions, most+1, rows))
 	}); err != nil {

@@ -40,8 +40,8 @@ func int128Of(b *big.Int) int128 {
 	return int128{hi.Int64(), lo.Uint64()}
 }
 
-// clipWide holds a person's sum within the item's bounds.
-func (m *measure) clipWide(x int128) int128 {
+// clip128 holds a person's sum within the item's bounds.
+func (m *measure) clip128(x int128) int128 {
 	switch {
 	case x.less(m.lo128):
 		return m.lo128

@@ -33,21 +33,23 @@ var forbidden = []string{
 	"DELETE FROM _version",
 }
 
-// CheckLockdown tries what must be refused. The statements are ours and constant; no data is read.
+// CheckLockdown tries what must be refused, on both instances. The statements are ours and constant; no data is read.
 func (e *Engine) CheckLockdown(ctx context.Context) error {
 	probe := filepath.Join(e.scratch, "probe.csv")
 	if err := os.WriteFile(probe, []byte("a,b\n1,2\n"), 0o600); err != nil {
 		return fmt.Errorf("check lock-down: %w", err)
 	}
 	defer os.Remove(probe)
-	for _, form := range forbidden {
-		statement := strings.ReplaceAll(form, "%s", probe)
-		err := e.session(func(c *connection) error { return c.execAll(ctx, statement) })
-		if err == nil {
-			return fmt.Errorf("%w: it ran %q", ErrOpenDoor, form)
-		}
-		if ctx.Err() != nil {
-			return ctx.Err()
+	for _, instance := range []*pool{e.plain, e.ordered} {
+		for _, form := range forbidden {
+			statement := strings.ReplaceAll(form, "%s", probe)
+			err := instance.session(func(c *connection) error { return c.execAll(ctx, statement) })
+			if err == nil {
+				return fmt.Errorf("%w: it ran %q", ErrOpenDoor, form)
+			}
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
 		}
 	}
 	return nil

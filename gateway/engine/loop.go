@@ -2,7 +2,6 @@ package engine
 
 import (
 	"math/big"
-	"slices"
 	"unsafe"
 
 	"jali/gateway/query"
@@ -19,24 +18,25 @@ type loop struct {
 	seen    int64 // rows of the current person in earlier chunks
 	stamp   uint32
 
-	slots  []slot
-	sums   []int64   // width sums per cell
-	wides  []int128  // instead of sums, if wide
-	totals []total   // per cell
-	added  []int128  // width per cell
-	touch  []int32   // cells of the current person
-	ranks  []ranked  // scratch of keep
-	cellOf []int32   // pass 1
-	adds   [][]int64 // pass 2; wide squares are made in pass 3
-	nulls  [][]bool  // wide only: no value
+	slots   []slot
+	sums    []int64  // per cell, the measures after the first
+	wides   []int128 // per cell, every measure, if wide: slot.sum and sums are idle then
+	totals  []total  // per cell
+	added   []int128 // per cell, every measure
+	touch   []int32  // cells of the current person: the first touched
+	touched int
+	scratch keepScratch
+	cellOf  []int32   // pass 1
+	adds    [][]int64 // pass 2; wide squares are made in pass 3
+	nulls   [][]bool  // wide only: no value
 
 	private *dictionary // nil: public cells
 }
 
 type (
 	slot struct {
-		stamp uint32
-		rows  uint32
+		stamp, rows uint32
+		sum         int64 // first measure
 	}
 	total struct{ persons, rows int64 }
 )
@@ -70,7 +70,7 @@ func (l *loop) grow(n int) {
 	if l.wide {
 		l.wides = append(l.wides, make([]int128, n*width-len(l.wides))...)
 	} else {
-		l.sums = append(l.sums, make([]int64, n*width-len(l.sums))...)
+		l.sums = append(l.sums, make([]int64, n*max(0, width-1)-len(l.sums))...)
 	}
 }
 
@@ -106,6 +106,9 @@ func (l *loop) chunk(rows *cursor) error {
 		if l.seen += int64(i - first); l.seen > l.rows {
 			return errOrder
 		}
+		if l.touched+i-first >= len(l.touch) {
+			l.touch = append(l.touch, make([]int32, len(l.touch)+batchRows)...)
+		}
 		switch {
 		case l.wide:
 			l.addWide(first, i)
@@ -137,55 +140,85 @@ func (l *loop) finish() error {
 	return nil
 }
 
+// enter counts a row in a cell and reports a mask of ones if it is the person's first there. Whether it is cannot be
+// predicted, so nothing here branches on it.
+func (l *loop) enter(c int32) (s *slot, first uint32) {
+	s = &l.slots[c]
+	var fresh uint32
+	if s.stamp != l.stamp {
+		fresh = 1
+	}
+	l.touch[l.touched] = c
+	l.touched += int(fresh)
+	first = -fresh
+	s.stamp = l.stamp
+	s.rows = s.rows&^first + 1
+	return s, first
+}
+
+// addRows and addOne are enter spelt out with everything in registers, and take neighbouring rows of one cell together: they
+// run for every row of the commonest queries.
 func (l *loop) addRows(first, end int) {
-	for _, c := range l.cellOf[first:end] {
+	slots, touch, touched, stamp := l.slots, l.touch, l.touched, l.stamp
+	cells := l.cellOf[first:end]
+	for i := 0; i < len(cells); {
+		c, n := cells[i], uint32(1)
+		for i++; i < len(cells) && cells[i] == c; i++ {
+			n++
+		}
 		if c < 0 {
 			continue
 		}
-		s := &l.slots[c]
-		if s.stamp != l.stamp {
-			*s = slot{l.stamp, 0}
-			l.touch = append(l.touch, c)
+		s := &slots[c]
+		var fresh uint32
+		if s.stamp != stamp {
+			fresh = 1
 		}
-		s.rows++
+		touch[touched] = c
+		touched += int(fresh)
+		s.stamp, s.rows = stamp, s.rows&(fresh-1)+n
 	}
+	l.touched = touched
 }
 
 func (l *loop) addOne(first, end int) {
-	adds := l.adds[0][first:end]
-	for i, c := range l.cellOf[first:end] {
+	slots, touch, touched, stamp := l.slots, l.touch, l.touched, l.stamp
+	cells := l.cellOf[first:end]
+	adds := l.adds[0][first:end][:len(cells)]
+	for i := 0; i < len(cells); {
+		c, n, sum := cells[i], uint32(1), adds[i]
+		for i++; i < len(cells) && cells[i] == c; i++ {
+			n++
+			sum += adds[i]
+		}
 		if c < 0 {
 			continue
 		}
-		s := &l.slots[c]
-		if s.stamp != l.stamp {
-			*s = slot{l.stamp, 1}
-			l.sums[c] = adds[i]
-			l.touch = append(l.touch, c)
-			continue
+		s := &slots[c]
+		var fresh int64
+		if s.stamp != stamp {
+			fresh = 1
 		}
-		s.rows++
-		l.sums[c] += adds[i]
+		touch[touched] = c
+		touched += int(fresh)
+		s.stamp, s.rows, s.sum = stamp, s.rows&uint32(fresh-1)+n, s.sum&(fresh-1)+sum
 	}
+	l.touched = touched
 }
 
 func (l *loop) addMany(first, end int) {
-	width := len(l.measures)
+	more := len(l.measures) - 1
 	for i := first; i < end; i++ {
 		c := l.cellOf[i]
 		if c < 0 {
 			continue
 		}
-		s := &l.slots[c]
-		sums := l.sums[int(c)*width:][:width]
-		if s.stamp != l.stamp {
-			*s = slot{l.stamp, 0}
-			clear(sums)
-			l.touch = append(l.touch, c)
-		}
-		s.rows++
+		s, fresh := l.enter(c)
+		keep := ^int64(int32(fresh))
+		s.sum = s.sum&keep + l.adds[0][i]
+		sums := l.sums[int(c)*more:][:more]
 		for j := range sums {
-			sums[j] += l.adds[j][i]
+			sums[j] = sums[j]&keep + l.adds[j+1][i]
 		}
 	}
 }
@@ -197,14 +230,11 @@ func (l *loop) addWide(first, end int) {
 		if c < 0 {
 			continue
 		}
-		s := &l.slots[c]
+		_, fresh := l.enter(c)
 		sums := l.wides[int(c)*width:][:width]
-		if s.stamp != l.stamp {
-			*s = slot{l.stamp, 0}
+		if fresh != 0 {
 			clear(sums)
-			l.touch = append(l.touch, c)
 		}
-		s.rows++
 		for j := range sums {
 			switch x := l.adds[j][i]; {
 			case l.nulls[j][i]:
@@ -219,90 +249,33 @@ func (l *loop) addWide(first, end int) {
 
 // settle clips what the current person adds and adds it: at most Bounds.Groups groups.
 func (l *loop) settle() {
-	touch := l.touch
+	touch := l.touch[:l.touched]
 	if l.choose && int64(len(touch)) > l.plan.Bounds.Groups {
 		touch = l.keep(touch, int(l.plan.Bounds.Groups))
 	}
+	l.touched = 0
 	width := len(l.measures)
 	for _, c := range touch {
-		t := &l.totals[c]
+		t, s := &l.totals[c], &l.slots[c]
 		t.persons++
-		t.rows += min(int64(l.slots[c].rows), l.rowsHi)
-		for j := range l.measures {
-			m, k := &l.measures[j], int(c)*width+j
-			if l.wide {
-				l.added[k] = l.added[k].add(m.clipWide(l.wides[k]))
-			} else {
-				l.added[k] = l.added[k].add(wide(min(max(l.sums[k], m.lo64), m.hi64)))
-			}
-		}
-	}
-	l.touch = l.touch[:0]
-}
-
-// ranked is a cell under its keyed rank.
-type ranked struct {
-	rank uint64
-	cell int32
-}
-
-// keep chooses the n cells of least rank.
-func (l *loop) keep(cells []int32, n int) []int32 {
-	kp := l.streaming.rank.ofPerson(l.person)
-	best := l.ranks[:0]
-	for _, c := range cells {
-		r := ranked{mix64(kp ^ l.hash(c)), c}
-		if n > 64 {
-			best = append(best, r)
+		t.rows += min(int64(s.rows), l.rowsHi)
+		if width == 0 {
 			continue
 		}
-		i := len(best)
-		if i == n {
-			if i--; !l.before(r, best[i]) {
-				continue
+		added := l.added[int(c)*width:][:width]
+		if l.wide {
+			for j, x := range l.wides[int(c)*width:][:width] {
+				added[j] = added[j].add(l.measures[j].clip128(x))
 			}
-		} else {
-			best = append(best, r)
+			continue
 		}
-		for ; i > 0 && l.before(r, best[i-1]); i-- {
-			best[i] = best[i-1]
+		m := &l.measures[0]
+		added[0] = added[0].add(wide(min(max(s.sum, m.lo64), m.hi64)))
+		for j := 1; j < width; j++ {
+			m := &l.measures[j]
+			added[j] = added[j].add(wide(min(max(l.sums[int(c)*(width-1)+j-1], m.lo64), m.hi64)))
 		}
-		best[i] = r
 	}
-	if n > 64 {
-		slices.SortFunc(best, func(a, b ranked) int {
-			switch {
-			case l.before(a, b):
-				return -1
-			case l.before(b, a):
-				return 1
-			}
-			return 0
-		})
-		best = best[:n]
-	}
-	l.ranks = best
-	for i, r := range best {
-		cells[i] = r.cell
-	}
-	return cells[:len(best)]
-}
-
-func (l *loop) hash(c int32) uint64 {
-	if l.private != nil {
-		return l.private.hashes[c]
-	}
-	return l.hashes[c]
-}
-
-func (l *loop) before(a, b ranked) bool {
-	if a.rank != b.rank {
-		return a.rank < b.rank
-	}
-	if l.private != nil {
-		return l.private.keys[a.cell] < l.private.keys[b.cell]
-	}
-	return a.cell < b.cell
 }
 
 // value is the total of item j in a cell.
@@ -360,7 +333,7 @@ func (l *labeler) place(cells []int32, v unsafe.Pointer, mask *uint64, first boo
 		return
 	}
 	if l.dense != nil && !nulls && first {
-		switch l.enc.duckType() {
+		switch l.enc.typ {
 		case "UTINYINT":
 			placeDense(cells, values[uint8](v, n), l)
 			return
@@ -404,7 +377,7 @@ func placeDense[T int8 | int16 | int32 | uint8 | uint16](cells []int32, v []T, l
 
 // widen copies stored numbers of any width.
 func widen(to []int64, v unsafe.Pointer, enc encoding) {
-	switch enc.duckType() {
+	switch enc.typ {
 	case "UTINYINT":
 		copyWide(to, values[uint8](v, len(to)))
 	case "USMALLINT":
@@ -422,6 +395,13 @@ func widen(to []int64, v unsafe.Pointer, enc encoding) {
 	}
 }
 
+// numberAt is one stored number of any width.
+func numberAt(v unsafe.Pointer, i int, enc encoding) int64 {
+	var n [1]int64
+	widen(n[:], unsafe.Add(v, i*enc.bytes()), enc)
+	return n[0]
+}
+
 func copyWide[T int8 | int16 | int32 | uint8 | uint16 | uint32](to []int64, from []T) {
 	for i, x := range from {
 		to[i] = int64(x)
@@ -436,16 +416,16 @@ func (m *measure) read(to []int64, v unsafe.Pointer, mask *uint64) {
 			to[i] = 1
 		}
 	} else {
-		widen(to, v, m.enc)
-		clipLo, clipHi, center := m.clipLo, m.clipHi, m.center
-		if clipLo > m.enc.lo || clipHi < m.enc.hi {
-			for i, x := range to {
-				to[i] = min(max(x, clipLo), clipHi) - center
-			}
-		} else if center != 0 {
-			for i := range to {
-				to[i] -= center
-			}
+		switch clips := m.clipLo > m.enc.lo || m.clipHi < m.enc.hi; {
+		case !clips && m.center == 0:
+			widen(to, v, m.enc)
+		case m.enc.typ == "INTEGER":
+			clipWide(to, values[int32](v, len(to)), m.clipLo, m.clipHi, m.center)
+		case m.enc.typ == "SMALLINT":
+			clipWide(to, values[int16](v, len(to)), m.clipLo, m.clipHi, m.center)
+		default:
+			widen(to, v, m.enc)
+			clipWide(to, to, m.clipLo, m.clipHi, m.center)
 		}
 		if m.kind == query.Squares && m.squareFits {
 			for i, x := range to {
@@ -459,6 +439,13 @@ func (m *measure) read(to []int64, v unsafe.Pointer, mask *uint64) {
 				to[i] = 0
 			}
 		}
+	}
+}
+
+// clipWide holds numbers within [lo, hi] and takes the centre off.
+func clipWide[T int16 | int32 | int64](to []int64, from []T, lo, hi, center int64) {
+	for i, x := range from {
+		to[i] = min(max(int64(x), lo), hi) - center
 	}
 }
 

@@ -20,7 +20,8 @@ type Config struct {
 	Catalog *catalog.Dataset
 	// TempDir holds a private folder for what does not fit in memory: parts of rows, removed at Close. Empty: os.TempDir().
 	TempDir string
-	// Threads and MemoryLimit ("4GB") bound DuckDB; 0 and "" mean all processors and DuckDB's own limit.
+	// Threads is how many goroutines or DuckDB threads work on one query; 0: all processors. MemoryLimit ("4GB") bounds each of
+	// the two DuckDB instances, one for aggregations and one for streams; "": DuckDB's own limit.
 	Threads     int
 	MemoryLimit string
 	// Operator hears the class of failures, without values, counts or literals. Nil: nobody.
@@ -36,7 +37,8 @@ var errClosed = errors.New("engine is closed")
 // Engine answers plans from one data version. It is safe for concurrent use.
 type Engine struct {
 	catalog  *catalog.Dataset
-	db       *database
+	plain    *pool            // aggregations, on all threads
+	ordered  *pool            // shares of streams: one thread, so that the goroutine that loops over rows also computes them
 	rows     map[string]int64 // tables the version holds
 	persons  int64
 	threads  int
@@ -45,13 +47,12 @@ type Engine struct {
 
 	life   sync.RWMutex // held for reading by each run
 	closed bool
-	idle   chan *connection
 }
 
 // lockdown is the option set of stack.md section 10.1. Configuration is locked by the last statement of seal.
-func lockdown(cfg Config, scratch string) map[string]string {
+func lockdown(cfg Config, threads int, spill string) map[string]string {
 	options := map[string]string{
-		"access_mode": "READ_ONLY", "threads": strconv.Itoa(cfg.Threads), "temp_directory": scratch,
+		"access_mode": "READ_ONLY", "threads": strconv.Itoa(threads), "temp_directory": spill,
 		"allow_unsigned_extensions": "false", "autoinstall_known_extensions": "false",
 		"autoload_known_extensions": "false", "allow_community_extensions": "false",
 	}
@@ -61,7 +62,7 @@ func lockdown(cfg Config, scratch string) map[string]string {
 	return options
 }
 
-// seal shuts what cannot be shut at opening. Both hold for the whole instance, also for connections made later.
+// seal shuts what cannot be shut at opening. It holds for the whole instance, also for connections made later.
 var seal = []string{"SET enable_external_access = false", "SET lock_configuration = true"}
 
 // Open opens a data version read-only and locked down.
@@ -79,41 +80,44 @@ func Open(cfg Config) (*Engine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open data version: %w", err)
 	}
-	db, err := openDatabase(cfg.Path, lockdown(cfg, filepath.Join(scratch, "spill")))
-	if err != nil {
-		os.RemoveAll(scratch)
-		return nil, fmt.Errorf("open data version: %w", err)
-	}
-	e := newEngine(cfg, db)
+	e := newEngine(cfg)
 	e.scratch = scratch
-	if err := e.load(context.Background()); err != nil {
+	if err := e.open(cfg); err != nil {
 		e.Close()
 		return nil, fmt.Errorf("open data version: %w", err)
 	}
 	return e, nil
 }
 
-func newEngine(cfg Config, db *database) *Engine {
-	e := &Engine{
-		catalog: cfg.Catalog, db: db, rows: map[string]int64{}, threads: cfg.Threads, operator: cfg.Operator,
-		idle: make(chan *connection, 4*cfg.Threads),
-	}
+func newEngine(cfg Config) *Engine {
+	e := &Engine{catalog: cfg.Catalog, rows: map[string]int64{}, threads: cfg.Threads, operator: cfg.Operator}
 	if e.operator == nil {
 		e.operator = slog.New(slog.DiscardHandler)
 	}
 	return e
 }
 
-// load seals the instance and checks that the version was imported under the catalogue whose bounds the planner trusts.
-func (e *Engine) load(ctx context.Context) error {
-	c, err := e.db.connect()
-	if err != nil {
-		return err
+func (e *Engine) open(cfg Config) error {
+	ctx := context.Background()
+	for _, p := range []struct {
+		to      **pool
+		name    string
+		threads int
+	}{{&e.plain, "plain", cfg.Threads}, {&e.ordered, "ordered", 1}} {
+		db, err := openDatabase(cfg.Path, lockdown(cfg, p.threads, filepath.Join(e.scratch, p.name)))
+		if err != nil {
+			return err
+		}
+		*p.to = newPool(db, 4*cfg.Threads)
+		if err := (*p.to).session(func(c *connection) error { return c.execAll(ctx, seal...) }); err != nil {
+			return err
+		}
 	}
-	defer c.close()
-	if err := c.execAll(ctx, seal...); err != nil {
-		return err
-	}
+	return e.plain.session(func(c *connection) error { return e.load(ctx, c) })
+}
+
+// load checks that the version was imported under the catalogue whose bounds the planner trusts, and learns what it holds.
+func (e *Engine) load(ctx context.Context, c *connection) error {
 	same, err := count(ctx, c, "SELECT count(*) FROM _version WHERE catalog = ?", fmt.Sprintf("%x", e.catalog.Digest))
 	if err != nil || same != 1 {
 		return fmt.Errorf("%w: import the data again", ErrVersion)
@@ -144,37 +148,14 @@ func (e *Engine) Close() error {
 		return nil
 	}
 	e.closed = true
-	close(e.idle)
-	for c := range e.idle {
-		c.close()
+	if e.plain != nil {
+		e.plain.close()
 	}
-	e.db.close()
+	if e.ordered != nil && e.ordered != e.plain {
+		e.ordered.close()
+	}
 	if e.scratch == "" {
 		return nil
 	}
 	return os.RemoveAll(e.scratch)
-}
-
-// session lends a connection to f. One whose statement failed is discarded: what an interrupt leaves behind must not meet
-// the next query.
-func (e *Engine) session(f func(*connection) error) error {
-	var c *connection
-	var err error
-	select {
-	case c = <-e.idle:
-	default:
-		if c, err = e.db.connect(); err != nil {
-			return err
-		}
-	}
-	if err := f(c); err != nil {
-		c.close()
-		return err
-	}
-	select {
-	case e.idle <- c:
-	default:
-		c.close()
-	}
-	return nil
 }

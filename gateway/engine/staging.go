@@ -52,7 +52,7 @@ func newStage(ctx context.Context, c *connection, t *catalog.Table, bad *DataErr
 	for _, col := range s.columns {
 		k := newChecker(col)
 		s.checkers = append(s.checkers, k)
-		typ := k.duckType()
+		typ := k.typ
 		if k.key && k.kind != texts {
 			typ = "BIGINT"
 		}
@@ -194,7 +194,7 @@ func numberWriter(p unsafe.Pointer, k *checker) func(i int, n int64) {
 	if k.key {
 		return func(i int, n int64) { values[int64](p, batchRows)[i] = n }
 	}
-	switch k.duckType() {
+	switch k.typ {
 	case "TINYINT":
 		return func(i int, n int64) { values[int8](p, batchRows)[i] = int8(n) }
 	case "SMALLINT":

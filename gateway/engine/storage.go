@@ -31,7 +31,8 @@ const shadowPrefix = "_t_"
 type encoding struct {
 	column *catalog.Column
 	kind   encodingKind
-	lo, hi int64 // least and greatest stored number
+	lo, hi int64  // least and greatest stored number
+	typ    string // DuckDB's type
 }
 
 type encodingKind uint8
@@ -56,6 +57,7 @@ func encodingOf(c *catalog.Column) encoding {
 			e.lo, e.hi = min(e.lo, v.N), max(e.hi, v.N)
 		}
 	}
+	e.typ = e.duckType()
 	return e
 }
 
@@ -78,6 +80,19 @@ func (e encoding) duckType() string {
 		return "INTEGER"
 	}
 	return "BIGINT"
+}
+
+// bytes is the size of a stored number.
+func (e encoding) bytes() int {
+	switch e.typ {
+	case "UTINYINT", "TINYINT":
+		return 1
+	case "USMALLINT", "SMALLINT":
+		return 2
+	case "UINTEGER", "INTEGER":
+		return 4
+	}
+	return 8
 }
 
 // isStored reports whether a column of the table is in the version.

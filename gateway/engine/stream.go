@@ -73,7 +73,7 @@ func (e *Engine) share(ctx context.Context, s *streaming, lo, hi int64, cut bool
 	if err := s.write(w); err != nil {
 		return nil, err
 	}
-	err := e.session(func(c *connection) error {
+	err := e.ordered.session(func(c *connection) error {
 		rows, err := c.stream(ctx, w.String(), w.args...)
 		if err != nil {
 			return err
