@@ -102,7 +102,7 @@ func (b *bag) mergeAnd() []Cond {
 		lo, hi := slices.Max(b.lo), slices.Min(b.hi)
 		v := b.value(lo)
 		switch {
-		case lo > hi || lo == hi && slices.Contains(out, v):
+		case lo > hi || lo == hi && (slices.Contains(out, v) || !b.known(v)):
 			return []Cond{constant(false)}
 		case lo == hi:
 			return []Cond{oneOf(b.ref, []catalog.Value{v})}
@@ -195,6 +195,13 @@ func (b *bag) mergeOr() []Cond {
 		res = append(res, IsNull{b.ref})
 	}
 	return append(res, b.likes...)
+}
+
+// known reports whether the column can have a value: a range may narrow down to one that is not in the code list, and what is
+// compared for equality is always a code.
+func (b *bag) known(v catalog.Value) bool {
+	codes := domainOf(b.ref)
+	return codes == nil || slices.Contains(codes, v)
 }
 
 // value is a number of the column's kind and scale.
