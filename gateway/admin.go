@@ -13,6 +13,7 @@ import (
 	"jali/audit"
 	"jali/audit/store"
 	"jali/gateway/budget"
+	"jali/gateway/catalog"
 	"jali/gateway/engine"
 	"jali/policy"
 )
@@ -92,6 +93,9 @@ func purposes(codes []string) string {
 func (g *Gateway) SetBudget(ctx context.Context, population string, pu budget.PU, delta int64, approver, order string) (Activated, error) {
 	if pu <= 0 || pu > maxPU {
 		return Activated{}, &Refusal{Code: Invalid, Message: "the budget must be a positive number of privacy units", Hint: "15727 PU is eps = 3 at delta = 1e-7"}
+	}
+	if !catalog.ValidID(population) {
+		return Activated{}, &Refusal{Code: Invalid, Message: "the population is not a name that a catalogue can have", Hint: "name it as the catalogue does: a-z, 0-9, _ and -"}
 	}
 	return g.setCap(ctx, "", population, pu.Nano(), delta, approver, order)
 }

@@ -96,6 +96,13 @@ func (g *Gateway) commit(ctx context.Context, ask *ask) (store.Appended, *Refusa
 		return store.Appended{}, &Refusal{Code: QuoteStale, Message: "the decision expired before the charge", Hint: "ask again"}
 	}
 	appended, err := g.log.Append(ctx, ask.intent())
+	var twice *store.DuplicateError
+	if errors.As(err, &twice) {
+		return store.Appended{}, &Refusal{
+			Code: Unavailable, Decision: twice.Seq,
+			Message: "the same request id is being answered for another question", Hint: "use a fresh request id for each question",
+		}
+	}
 	if err != nil {
 		return store.Appended{}, g.unrecorded(err)
 	}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -386,5 +388,33 @@ func TestResultShape(t *testing.T) {
 	}
 	if len(lengths) != 1 {
 		t.Errorf("the length of the result depends on its values: %v", lengths)
+	}
+}
+
+// A retry of a request that was charged in vain hears the same, and is not charged again.
+func TestRetryAfterNoAnswer(t *testing.T) {
+	s := newOffice(t, terms(), 50_000)
+	req := question("SELECT COUNT(*) FROM nhefs WHERE age > 48", "30")
+	req.RequestID = "vain"
+	// The data version's file is replaced under the running gateway's feet: the engine fails after the charge.
+	versions, err := filepath.Glob(filepath.Join(gateway.Layout(s.dir).Data("nhefs"), s.Version("nhefs")+".duckdb"))
+	if err != nil || len(versions) != 1 {
+		t.Fatalf("%v, %v", versions, err)
+	}
+	if err := os.Truncate(versions[0], 8192); err != nil {
+		t.Fatal(err)
+	}
+	_, err = s.Answer(t.Context(), alice, req)
+	first := refusal(t, err)
+	if first.Code != gateway.NoAnswer {
+		t.Fatalf("a broken engine ended with %v", err)
+	}
+	size := s.Status().Size
+	_, err = s.Answer(t.Context(), alice, req)
+	if r := refusal(t, err); r.Code != gateway.NoAnswer || r.Decision != first.Decision || s.Status().Size != size {
+		t.Errorf("the retry ended with %+v, log %d -> %d", r, size, s.Status().Size)
+	}
+	if first.Line != 0 || first.Column != 0 || len(first.Reasons) != 0 {
+		t.Errorf("the constant outcome carries more: %+v", first)
 	}
 }

@@ -85,7 +85,8 @@ func (a *ask) protection() string {
 }
 
 // replay serves the stored answer of the same question, if there is one: at no cost, with the receipt of the first release,
-// in the same slot. A question that was charged but never answered (failure, crash) is not a hit.
+// in the same slot. A question that was charged but never answered (failure, crash), or whose answer was erased, is not a hit;
+// a request id is: its retry hears what the first try heard.
 func (g *Gateway) replay(ctx context.Context, a *ask) (Answer, bool, error) {
 	for _, key := range a.index() {
 		intent, ok := g.log.Lookup(a.agreement.ID, key)
@@ -96,7 +97,10 @@ func (g *Gateway) replay(ctx context.Context, a *ask) (Answer, bool, error) {
 			return Answer{}, true, g.refuse(ctx, a, &Refusal{Code: Invalid, Message: "this request id was used for another request", Hint: "use a fresh request id for each question"})
 		}
 		kind, release, result, ok := g.log.Outcome(intent)
-		if !ok || kind != audit.Release {
+		if ok && key[0] == 'r' && (kind == audit.Failure || kind == audit.Interrupted) {
+			return Answer{}, true, noAnswer(intent) // a retry of a request that was charged in vain: not charged again
+		}
+		if !ok || kind != audit.Release || len(result) == 0 {
 			continue
 		}
 		released, err := protect.Decode(result)
