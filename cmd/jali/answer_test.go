@@ -172,8 +172,14 @@ func TestParseAccuracy(t *testing.T) {
 		{in: "50", plain: "50"},
 		{in: " 0.5 , n = 10,total=1e3", plain: "0.5", named: map[string]string{"n": "10", "total": "1e3"}},
 		{in: "n=10,50", plain: "50", named: map[string]string{"n": "10"}},
-		{in: "", bad: true}, {in: ",", bad: true}, {in: "n=", bad: true}, {in: "=5", bad: true}, {in: "5,6", bad: true},
-		{in: "n=5", bad: true}, {in: "5,n=1,n=2", bad: true}, {in: "5,", bad: true},
+		{in: "", bad: true},
+		{in: ",", bad: true},
+		{in: "n=", bad: true},
+		{in: "=5", bad: true},
+		{in: "5,6", bad: true},
+		{in: "n=5", bad: true},
+		{in: "5,n=1,n=2", bad: true},
+		{in: "5,", bad: true},
 	} {
 		plain, named, err := parseAccuracy(c.in)
 		if (err != nil) != c.bad {

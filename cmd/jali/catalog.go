@@ -119,8 +119,14 @@ func datasetEntry(d *sdk.Dataset) entry {
 		s.add(t.Name, strconv.Itoa(len(t.Columns)), tableKey(&t), count(t.RowsPerPerson), count(t.GroupsPerPerson), t.Description)
 	}
 	facts := [][2]string{
-		{"dataset", d.ID}, {"title", d.Title}, {"description", d.Description}, {"source", d.Source}, {"population", d.Population},
-		{"protection", d.Mode}, {"class", d.Class}, {"version", first(d.Version, "not loaded")},
+		{"dataset", d.ID},
+		{"title", d.Title},
+		{"description", d.Description},
+		{"source", d.Source},
+		{"population", d.Population},
+		{"protection", d.Mode},
+		{"class", d.Class},
+		{"version", first(d.Version, "not loaded")},
 	}
 	for _, j := range d.Joins {
 		facts = append(facts, [2]string{"join", j.Left + " = " + j.Right})
@@ -138,8 +144,12 @@ func tableEntry(t *sdk.Table) entry {
 		}
 	}
 	return entry{value: t, sheet: s, facts: [][2]string{
-		{"table", t.Name}, {"description", t.Description}, {"person key", tableKey(t)}, {"rows/person", count(t.RowsPerPerson)},
-		{"groups/person", count(t.GroupsPerPerson)}, {"rows/group", count(t.RowsPerGroup)},
+		{"table", t.Name},
+		{"description", t.Description},
+		{"person key", tableKey(t)},
+		{"rows/person", count(t.RowsPerPerson)},
+		{"groups/person", count(t.GroupsPerPerson)},
+		{"rows/group", count(t.RowsPerGroup)},
 	}}
 }
 
@@ -156,8 +166,14 @@ func columnEntry(c *sdk.Field, codes []sdk.Code, total int64) entry {
 		}{c, codes, total},
 		sheet: s,
 		facts: [][2]string{
-			{"column", c.Name}, {"description", c.Description}, {"type", c.Type}, {"unit", c.Unit}, {"use", strings.Join(c.Roles, ", ")},
-			{"values", values(c)}, {"may be absent", yes(c.Nullable)}, {"sensitivity", c.Sensitivity},
+			{"column", c.Name},
+			{"description", c.Description},
+			{"type", c.Type},
+			{"unit", c.Unit},
+			{"use", strings.Join(c.Roles, ", ")},
+			{"values", values(c)},
+			{"may be absent", yes(c.Nullable)},
+			{"sensitivity", c.Sensitivity},
 		},
 	}
 	for _, b := range c.Bands {

@@ -26,10 +26,18 @@ var regions = []struct {
 	code, name, part string
 	weight           uint64
 }{
-	{"r01", "Aldermoor", "north", 1450}, {"r02", "Brackwater", "north", 620}, {"r03", "Caldermark", "north", 480},
-	{"r04", "Dunhollow", "centre", 1900}, {"r05", "Eastvale", "centre", 1120}, {"r06", "Fernmouth", "centre", 830},
-	{"r07", "Greyshore", "south", 1240}, {"r08", "Hartland", "south", 760}, {"r09", "Ironford", "south", 590},
-	{"r10", "Juniper Coast", "islands", 410}, {"r11", "Kestrel Isles", "islands", 320}, {"r12", "Lowmere", "islands", 280},
+	{"r01", "Aldermoor", "north", 1450},
+	{"r02", "Brackwater", "north", 620},
+	{"r03", "Caldermark", "north", 480},
+	{"r04", "Dunhollow", "centre", 1900},
+	{"r05", "Eastvale", "centre", 1120},
+	{"r06", "Fernmouth", "centre", 830},
+	{"r07", "Greyshore", "south", 1240},
+	{"r08", "Hartland", "south", 760},
+	{"r09", "Ironford", "south", 590},
+	{"r10", "Juniper Coast", "islands", 410},
+	{"r11", "Kestrel Isles", "islands", 320},
+	{"r12", "Lowmere", "islands", 280},
 }
 
 var (
