@@ -11,6 +11,9 @@ var (
 	id   = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,62}$`)
 )
 
+// ValidID reports whether s can be the id of a dataset, population or class.
+func ValidID(s string) bool { return id.MatchString(s) }
+
 // reserved are the words PostgreSQL's grammar does not take as an unquoted column or table name
 // (RESERVED and TYPE_FUNC_NAME of kwlist.h, version 17).
 var reserved = set(`all analyse analyze and any array as asc asymmetric authorization binary both case cast check collate
