@@ -2,6 +2,7 @@ package sdktest
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 
@@ -25,6 +26,8 @@ type Config struct {
 	PopulationPU int64
 	// PopulationDelta caps every population's delta, for private group keys. Empty: 1e-6.
 	PopulationDelta string
+	// Output, if set, gets everything that the gateway and its commands write to both streams, one Write at a time.
+	Output io.Writer
 	// Environment of the gateway, besides the test's own, as "NAME=value".
 	Environment []string
 }

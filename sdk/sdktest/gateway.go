@@ -3,6 +3,7 @@ package sdktest
 import (
 	"bytes"
 	"context"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -38,6 +39,7 @@ type Gateway struct {
 	parties agreement
 	server  *process // nil: stopped
 
+	output  sync.Mutex
 	mu      sync.Mutex
 	clients map[string]*Client
 	kept    []*sdk.Result // what clients were given, to be found in the log
@@ -177,11 +179,28 @@ func (g *Gateway) Try(args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, g.program, args...)
 	cmd.Env = append(os.Environ(), g.config.Environment...)
 	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	cmd.Stdout, cmd.Stderr = g.heard(&stdout), g.heard(&stderr)
 	if err := cmd.Run(); err != nil {
 		return stdout.String(), &CommandError{Err: err, Stderr: stderr.String()}
 	}
 	return stdout.String(), nil
+}
+
+// heard writes to w and to the test's Output.
+func (g *Gateway) heard(w io.Writer) io.Writer {
+	if g.config.Output == nil {
+		return w
+	}
+	return io.MultiWriter(w, &shared{g})
+}
+
+// shared is Output for several programs at once.
+type shared struct{ g *Gateway }
+
+func (s *shared) Write(p []byte) (int, error) {
+	s.g.output.Lock()
+	defer s.g.output.Unlock()
+	return s.g.config.Output.Write(p)
 }
 
 // CommandError is a gateway command that failed.

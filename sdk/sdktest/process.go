@@ -38,7 +38,7 @@ func (g *Gateway) Serve() {
 	}
 	p := &process{cmd: exec.Command(g.program, "serve", "--dir", g.Dir, "--listen", listen), stderr: &tail{}, done: make(chan struct{})}
 	p.cmd.Env = append(os.Environ(), g.config.Environment...)
-	p.cmd.Stderr = p.stderr
+	p.cmd.Stderr = g.heard(p.stderr)
 	stdout, err := p.cmd.StdoutPipe()
 	if err != nil {
 		g.t.Fatal(err)
@@ -49,6 +49,7 @@ func (g *Gateway) Serve() {
 	said := make(chan string, 1)
 	go func() {
 		defer close(p.done)
+		stdout := io.TeeReader(stdout, g.heard(io.Discard))
 		lines := bufio.NewScanner(stdout)
 		for lines.Scan() {
 			if at, ok := strings.CutPrefix(lines.Text(), "listening on "); ok {

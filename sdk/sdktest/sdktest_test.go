@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strconv"
 	"sync"
 	"testing"
-	"time"
 
 	"jali/audit"
 	"jali/sdk"
@@ -154,40 +152,6 @@ func TestParallelQuestionsStayWithinTheBudget(t *testing.T) {
 	}
 	if log, err := g.Check(); err != nil || log.Count(audit.Intent) != 10 {
 		t.Errorf("%d charges on record, want 10 (%v)", log.Count(audit.Intent), err)
-	}
-}
-
-// Rounds of SIGKILL under load. JALI_KILL_ROUNDS sets how many; the harness checks the whole log after each.
-func TestKillUnderLoad(t *testing.T) {
-	rounds := 2
-	if n, err := strconv.Atoi(os.Getenv("JALI_KILL_ROUNDS")); err == nil {
-		rounds = n
-	}
-	g := start(t, nhefs(t, Config{AgreementPU: 900_000}))
-	alice := g.Researcher()
-	sql := countAll(t, alice)
-	for round := range rounds {
-		var wg sync.WaitGroup
-		ctx, cancel := context.WithCancel(t.Context())
-		for worker := range 8 {
-			wg.Add(1)
-			go func() {
-				defer wg.Done()
-				for i := 0; ctx.Err() == nil; i++ {
-					// Errors are what a killed gateway gives; answers are looked up in the log.
-					where := fmt.Sprintf(" WHERE wt71 >= %d.%02d AND wt82 <= %d.%02d", 30+worker, i%100, 200+i/100, round%100)
-					_, _ = alice.Query(ctx, sdk.Query{SQL: sql + where, Error: "40"})
-				}
-			}()
-		}
-		time.Sleep(time.Duration(100+137*(round%6)) * time.Millisecond)
-		g.Kill()
-		cancel()
-		wg.Wait()
-		g.Serve()
-		if _, err := g.Check(); err != nil {
-			t.Fatalf("round %d: %v", round, err)
-		}
 	}
 }
 
