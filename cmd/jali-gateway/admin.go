@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 
@@ -66,7 +67,7 @@ func answers(socket string) bool {
 	return true
 }
 
-// adminError gives back message and hint of a refusal that came over the socket.
+// adminError gives back message, hint and exit status of a refusal that came over the socket.
 func adminError(err error) error {
 	if err == nil {
 		return nil
@@ -75,7 +76,11 @@ func adminError(err error) error {
 	if !ok {
 		return err
 	}
-	return &coded{code: exitFailed, err: errors.New(s.Message()), hint: rpc.Hint(s)}
+	code := exitFailed
+	if s.Code() == codes.InvalidArgument {
+		code = exitUsage
+	}
+	return &coded{code: code, err: errors.New(s.Message()), hint: rpc.Hint(s)}
 }
 
 // approver names who ran the command, for the record.

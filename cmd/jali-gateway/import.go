@@ -93,7 +93,7 @@ func importFiles(ctx context.Context, dir, dataset, table string, files []string
 
 func importError(err error) error {
 	if errors.Is(err, engine.ErrData) {
-		return &coded{code: exitUsage, err: err, hint: "mend the files or the catalogue and import again; nothing was loaded"}
+		return &coded{code: exitUsage, err: err} // its text ends with the hint
 	}
 	return err
 }

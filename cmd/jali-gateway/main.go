@@ -33,8 +33,13 @@ func main() {
 func run(ctx context.Context, args []string) int {
 	root := command()
 	root.SetArgs(args)
+	started := false
+	walk(root, &started)
 	if err := root.ExecuteContext(ctx); err != nil {
 		var c *coded
+		if !started && !errors.As(err, &c) {
+			err = usage("jali-gateway --help lists the commands, COMMAND --help its flags", "%w", err)
+		}
 		fmt.Fprintln(os.Stderr, "error:", err)
 		if h := hintOf(err); h != "" {
 			fmt.Fprintln(os.Stderr, "hint:", h)
@@ -65,6 +70,27 @@ func command() *cobra.Command {
 		clientCommand(), serveCommand(), doctorCommand(), demoCommand(), synthCommand(), exportCommand(), versionCommand(),
 	)
 	return root
+}
+
+// walk makes every mistake on the command line end with exitUsage. What fails before a command's own work has started is one; so is
+// a word that no group of commands knows, for which cobra would show the help and end well.
+func walk(cmd *cobra.Command, started *bool) {
+	for _, c := range cmd.Commands() {
+		walk(c, started)
+		if c.HasSubCommands() {
+			c.RunE = func(c *cobra.Command, args []string) error {
+				if len(args) > 0 {
+					return usage(c.CommandPath()+" --help lists its commands", "unknown command %q for %q", args[0], c.CommandPath())
+				}
+				return c.Help()
+			}
+		} else if work := c.RunE; work != nil {
+			c.RunE = func(c *cobra.Command, args []string) error {
+				*started = true
+				return work(c, args)
+			}
+		}
+	}
 }
 
 // coded is an error with an exit status and a hint.
