@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"fmt"
-	"math/bits"
 	"os"
 	"slices"
 	"time"
@@ -63,14 +62,6 @@ func (d *dataset) ladder() []time.Duration {
 		return DefaultSlots
 	}
 	return d.catalog.Slots
-}
-
-// publicRows is the size of a table as it may be told: rounded up to a power of two.
-func publicRows(n int64) int64 {
-	if n <= 1 {
-		return n
-	}
-	return 1 << bits.Len64(uint64(n-1))
 }
 
 // agreement finds a registered agreement, active or not; whether it may be used is for policy to say. One that is not active
