@@ -202,17 +202,14 @@ func (g *Gateway) overBudget(a *ask, over string, decision uint64) *Refusal {
 	if over == overPopulation {
 		return &Refusal{
 			Code: BudgetPopulation, Decision: decision,
-			Message: fmt.Sprintf("this question costs %d PU, and what is left for the whole population is insufficient", a.cost.Rho.PU()),
+			Message: fmt.Sprintf("this question costs %d PU%s, and what is left for the whole population is insufficient", a.cost.Rho.PU(), deltaText(a.cost.Delta)),
 			Hint:    "ask for a larger error; only a decision of the regulator adds budget to a population",
 		}
 	}
 	r := &Refusal{
 		Code: BudgetAgreement, Decision: decision,
-		Message: fmt.Sprintf("this question costs %d PU and the agreement has %d PU left", a.cost.Rho.PU(), g.remaining(a).Agreement),
+		Message: fmt.Sprintf("this question costs %d PU%s and the agreement has %d PU left", a.cost.Rho.PU(), deltaText(a.cost.Delta), g.remaining(a).Agreement),
 		Hint:    "see what spent it: jali budget",
-	}
-	if a.cost.Delta > 0 {
-		r.Message += fmt.Sprintf("; it also needs delta %.3g for private group keys", float64(a.cost.Delta)/1e18)
 	}
 	if fits := g.fits(a); fits != "" {
 		r.Hint = "the smallest error that fits is --error " + fits + "; see what spent the budget: jali budget"
@@ -220,14 +217,22 @@ func (g *Gateway) overBudget(a *ask, over string, decision uint64) *Refusal {
 	return r
 }
 
-// fits is the smallest plain error whose price the agreement could pay, or "" when there is none or ErrorFor is in use.
+// deltaText names what private group keys cost besides.
+func deltaText(delta int64) string {
+	if delta == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" and delta %.3g for its private group keys", float64(delta)/1e18)
+}
+
+// fits is the smallest plain error whose price both ledgers could pay, or "" when there is none or ErrorFor is in use.
 func (g *Gateway) fits(a *ask) string {
 	if len(a.req.ErrorFor) > 0 {
 		return ""
 	}
 	b, err := g.log.Balance(a.agreement.ID, a.data.catalog.Population)
-	if err != nil {
-		return ""
+	if err != nil || min(b.Agreement.Cap.Delta-b.Agreement.Spent.Delta, b.Population.Cap.Delta-b.Population.Spent.Delta) < a.cost.Delta {
+		return "" // no accuracy pays a missing delta
 	}
 	left := budget.NanoRho(min(b.Agreement.Cap.Rho-b.Agreement.Spent.Rho, b.Population.Cap.Rho-b.Population.Spent.Rho))
 	e, ok, err := budget.FitError(left, func(e int64) (budget.NanoRho, error) {

@@ -60,7 +60,7 @@ func (a *ask) slotLength() time.Duration {
 		return unslotted
 	}
 	const (
-		fixed   = 4 * time.Millisecond
+		fixed   = 8 * time.Millisecond // what any query takes on a busy machine; a missed slot is a charge without an answer
 		perCell = 3 * time.Microsecond // one draw and its encoding
 		margin  = 4
 	)

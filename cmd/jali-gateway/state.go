@@ -71,7 +71,8 @@ func budgetCommand() *cobra.Command {
 		Use:   "set --dir D --population P --pu N",
 		Short: "Set the cap of a population: one decision of the regulator, one entry",
 		Long: `Set the cap of a population in privacy units (1 PU = 1e-5 rho). 15,727 PU is eps = 3 at delta = 1e-7. The cap is for
-the lifetime of the population: nothing refreshes it, and what is spent stays spent.`,
+the lifetime of the population: nothing refreshes it, and what is spent stays spent. Questions whose group keys come from the
+data also spend delta; its cap is the delta at which privacy units are shown as epsilon, unless --delta says otherwise.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			d, err := deltaE18(delta)
@@ -94,7 +95,7 @@ the lifetime of the population: nothing refreshes it, and what is spent stays sp
 	dirFlag(set, &dir)
 	set.Flags().StringVar(&population, "population", "", "population, as catalogues name it")
 	set.Flags().Int64Var(&pu, "pu", 0, "cap in privacy units")
-	set.Flags().StringVar(&delta, "delta", "0", "cap in delta, for questions with private group keys")
+	set.Flags().StringVar(&delta, "delta", "1e-7", "cap in delta, which questions with private group keys spend; 0 answers none of them")
 	set.Flags().StringVar(&order, "order", "", "the decision this carries out, for the record")
 	set.MarkFlagRequired("population")
 	set.MarkFlagRequired("pu")
