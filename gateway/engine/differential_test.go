@@ -253,7 +253,7 @@ func ordinalsOf(t testing.TB, dir string, sheets map[string]*sheet) map[string]i
 
 // TestDifferential compares aggregate, the stream on one range and on several, and the definition, on random plans.
 func TestDifferential(t *testing.T) {
-	plans := 240
+	plans := 150
 	if os.Getenv("JALI_LONG") != "" {
 		plans = 6000
 	}

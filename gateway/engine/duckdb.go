@@ -25,11 +25,10 @@ type (
 type duckError struct {
 	verb  string
 	class duckdb.ErrorType
-	dbg   string
 }
 
 func (e *duckError) Error() string {
-	return e.verb + ": database error class " + fmt.Sprint(int(e.class)) + e.dbg
+	return e.verb + ": database error class " + fmt.Sprint(int(e.class))
 }
 
 // outOfMemory reports whether the memory limit ended the statement.
@@ -157,7 +156,7 @@ type cursor struct {
 
 func (r *cursor) open(c *connection, pend func(duckdb.PreparedStatement, *duckdb.PendingResult) duckdb.State, sql string, args []any) error {
 	if duckdb.Prepare(c.h, sql, &r.statement) != duckdb.StateSuccess {
-		return &duckError{verb: "prepare statement", dbg: duckdb.PrepareError(r.statement) + sql}
+		return &duckError{verb: "prepare statement"}
 	}
 	for i, arg := range args {
 		n := duckdb.IdxT(i + 1)
@@ -213,7 +212,6 @@ func (r *cursor) failure(verb string) error {
 	e := &duckError{verb: verb}
 	if r.started {
 		e.class = duckdb.ResultErrorType(&r.result)
-		e.dbg = duckdb.ResultError(&r.result)
 	}
 	return e
 }
