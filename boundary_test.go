@@ -34,7 +34,7 @@ var order = [][]string{
 	{"gateway"},
 	{"gateway/rpc", "sdk"},
 	{"sdk/sdktest"},
-	{"cmd/..."},
+	{"cmd/...", "tools/bench"},
 	{"."},
 }
 
