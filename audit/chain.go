@@ -41,6 +41,7 @@ type Chain struct {
 	ledgers  map[LedgerKey]*Ledger
 	active   map[string]Active
 	open     map[uint64]struct{}
+	erasing  map[uint64]struct{}
 	released map[uint64]uint64 // bitmap: word -> bits
 	counts   map[Kind]uint64
 	unknown  uint64
@@ -70,7 +71,7 @@ func ResumeChain(origin string, n uint64, head [32]byte, t int64) *Chain {
 func resume(origin string, n uint64, head [32]byte, t int64) *Chain {
 	return &Chain{
 		origin: origin, first: n, n: n, head: head, t: t, tree: Ranges.NewEmptyRange(n),
-		ledgers: map[LedgerKey]*Ledger{}, active: map[string]Active{}, open: map[uint64]struct{}{},
+		ledgers: map[LedgerKey]*Ledger{}, active: map[string]Active{}, open: map[uint64]struct{}{}, erasing: map[uint64]struct{}{},
 		released: map[uint64]uint64{}, counts: map[Kind]uint64{},
 	}
 }
@@ -187,6 +188,10 @@ func (c *Chain) content(h *header) (string, error) {
 		return c.setCap(h)
 	case Policy, Dataset, Agreement:
 		return c.activate(h)
+	case Erase:
+		return c.erase(h)
+	case Erased:
+		return c.erased(h)
 	case ShardClose:
 		c.closed = true
 	default:
