@@ -38,6 +38,7 @@ type Gateway struct {
 	flight   *flight
 	rates    *rates
 	slots    *slots
+	reviews  *reviews
 
 	mu         sync.RWMutex
 	agreements map[string]*agreement
@@ -57,7 +58,7 @@ func Open(ctx context.Context, cfg Config) (*Gateway, error) {
 	}
 	g := &Gateway{
 		cfg: cfg, layout: Layout(cfg.Dir), operator: cfg.Operator,
-		flight: newFlight(), rates: newRates(), slots: newSlots(),
+		flight: newFlight(), rates: newRates(), slots: newSlots(), reviews: newReviews(),
 		quotes:     budget.NewBook(cfg.Now, quoteLife),
 		agreements: map[string]*agreement{}, datasets: map[string]*dataset{},
 	}
@@ -91,6 +92,7 @@ func (g *Gateway) Close() error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	var errs []error
+	errs = append(errs, g.recordReviews(context.Background(), true))
 	for _, d := range g.datasets {
 		errs = append(errs, d.engine.Close())
 	}
@@ -106,7 +108,7 @@ func (g *Gateway) Beat(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			if err := g.beat(ctx); err != nil && ctx.Err() == nil {
+			if err := errors.Join(g.beat(ctx), g.recordReviews(ctx, false)); err != nil && ctx.Err() == nil {
 				g.operator.Error("heartbeat not recorded", "err", err)
 			}
 		}

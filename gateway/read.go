@@ -95,6 +95,15 @@ func (g *Gateway) Budget(ctx context.Context, who identity.Principal, id string)
 	if err != nil {
 		return BudgetReport{}, unavailable()
 	}
+	var shown []uint64
+	for _, c := range charges {
+		if c.Query != "" {
+			shown = append(shown, c.Seq)
+		}
+	}
+	if err := g.reviewed(ctx, who, shown); err != nil {
+		return BudgetReport{}, err
+	}
 	report.Charges = charges
 	return report, nil
 }
@@ -165,6 +174,7 @@ func (g *Gateway) Entries(ctx context.Context, who identity.Principal, from uint
 		return nil, size, unavailable()
 	}
 	out := make([]LogEntry, len(lines))
+	var shown []uint64
 	for i, line := range lines {
 		out[i] = LogEntry{Seq: from + uint64(i), Header: line}
 		if !details || !g.mayRead(who, line, out[i].Seq) {
@@ -173,8 +183,20 @@ func (g *Gateway) Entries(ctx context.Context, who identity.Principal, from uint
 		if out[i].Details, err = g.log.Details(out[i].Seq); err != nil {
 			return nil, size, unavailable()
 		}
+		if len(out[i].Details) > 0 && !isReview(line) {
+			shown = append(shown, out[i].Seq)
+		}
+	}
+	if err := g.reviewed(ctx, who, shown); err != nil {
+		return nil, size, err
 	}
 	return out, size, nil
+}
+
+// isReview reports whether a line is the record of a reading.
+func isReview(line []byte) bool {
+	e, err := audit.ParseEntry(line)
+	return err == nil && e.Kind == audit.Review
 }
 
 func (g *Gateway) mayRead(who identity.Principal, line []byte, seq uint64) bool {

@@ -70,6 +70,37 @@ func (s *audits) GetConsistency(ctx context.Context, in *jaliv1.GetConsistencyRe
 	return &jaliv1.GetConsistencyResponse{Hashes: hashes}, nil
 }
 
+func (s *audits) ListLedgers(ctx context.Context, _ *jaliv1.ListLedgersRequest) (*jaliv1.ListLedgersResponse, error) {
+	who, err := caller(ctx)
+	if err != nil {
+		return nil, err
+	}
+	claims, size, err := s.gateway.Claims(who)
+	if err != nil {
+		return nil, err
+	}
+	out := &jaliv1.ListLedgersResponse{Size: size}
+	for _, c := range claims {
+		out.Ledgers = append(out.Ledgers, &jaliv1.LedgerClaim{
+			Agreement: c.Agreement, Population: c.Population, Seq: c.Seq,
+			CapNanoRho: c.Cap.Rho, SpentNanoRho: c.Spent.Rho, CapDelta: c.Cap.Delta, SpentDelta: c.Spent.Delta,
+		})
+	}
+	return out, nil
+}
+
+func (s *audits) GetBundle(ctx context.Context, in *jaliv1.GetBundleRequest) (*jaliv1.GetBundleResponse, error) {
+	who, err := caller(ctx)
+	if err != nil {
+		return nil, err
+	}
+	bundle, err := s.gateway.Bundle(who, in.GetDigest())
+	if err != nil {
+		return nil, err
+	}
+	return &jaliv1.GetBundleResponse{Bundle: bundle}, nil
+}
+
 // WatchEntries sends every entry from a number on, in order and without gaps, and goes on as they become durable. A watcher that was cut off
 // resumes from the number after the last entry it got. An entry beyond the end is awaited.
 func (s *audits) WatchEntries(in *jaliv1.WatchEntriesRequest, stream grpc.ServerStreamingServer[jaliv1.ListEntriesResponse]) error {

@@ -533,6 +533,281 @@ func (x *WatchEntriesRequest) GetDetails() bool {
 	return false
 }
 
+type ListLedgersRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListLedgersRequest) Reset() {
+	*x = ListLedgersRequest{}
+	mi := &file_jali_v1_audit_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListLedgersRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListLedgersRequest) ProtoMessage() {}
+
+func (x *ListLedgersRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_jali_v1_audit_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListLedgersRequest.ProtoReflect.Descriptor instead.
+func (*ListLedgersRequest) Descriptor() ([]byte, []int) {
+	return file_jali_v1_audit_proto_rawDescGZIP(), []int{10}
+}
+
+type ListLedgersResponse struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Ledgers []*LedgerClaim         `protobuf:"bytes,1,rep,name=ledgers,proto3" json:"ledgers,omitempty"`
+	// Number of entries of the log when the ledgers were read, in the same instant.
+	Size          uint64 `protobuf:"varint,2,opt,name=size,proto3" json:"size,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListLedgersResponse) Reset() {
+	*x = ListLedgersResponse{}
+	mi := &file_jali_v1_audit_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListLedgersResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListLedgersResponse) ProtoMessage() {}
+
+func (x *ListLedgersResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_jali_v1_audit_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListLedgersResponse.ProtoReflect.Descriptor instead.
+func (*ListLedgersResponse) Descriptor() ([]byte, []int) {
+	return file_jali_v1_audit_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *ListLedgersResponse) GetLedgers() []*LedgerClaim {
+	if x != nil {
+		return x.Ledgers
+	}
+	return nil
+}
+
+func (x *ListLedgersResponse) GetSize() uint64 {
+	if x != nil {
+		return x.Size
+	}
+	return 0
+}
+
+// LedgerClaim is one ledger: of an agreement on a population or, with no agreement, of the population as a whole.
+type LedgerClaim struct {
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	Agreement  string                 `protobuf:"bytes,1,opt,name=agreement,proto3" json:"agreement,omitempty"`
+	Population string                 `protobuf:"bytes,2,opt,name=population,proto3" json:"population,omitempty"`
+	// In 1e-9 of rho-zCDP.
+	CapNanoRho   int64 `protobuf:"varint,3,opt,name=cap_nano_rho,json=capNanoRho,proto3" json:"cap_nano_rho,omitempty"`
+	SpentNanoRho int64 `protobuf:"varint,4,opt,name=spent_nano_rho,json=spentNanoRho,proto3" json:"spent_nano_rho,omitempty"`
+	// In 1e-18.
+	CapDelta   int64 `protobuf:"varint,5,opt,name=cap_delta,json=capDelta,proto3" json:"cap_delta,omitempty"`
+	SpentDelta int64 `protobuf:"varint,6,opt,name=spent_delta,json=spentDelta,proto3" json:"spent_delta,omitempty"`
+	// Entry that changed it last.
+	Seq           uint64 `protobuf:"varint,7,opt,name=seq,proto3" json:"seq,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LedgerClaim) Reset() {
+	*x = LedgerClaim{}
+	mi := &file_jali_v1_audit_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LedgerClaim) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LedgerClaim) ProtoMessage() {}
+
+func (x *LedgerClaim) ProtoReflect() protoreflect.Message {
+	mi := &file_jali_v1_audit_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LedgerClaim.ProtoReflect.Descriptor instead.
+func (*LedgerClaim) Descriptor() ([]byte, []int) {
+	return file_jali_v1_audit_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *LedgerClaim) GetAgreement() string {
+	if x != nil {
+		return x.Agreement
+	}
+	return ""
+}
+
+func (x *LedgerClaim) GetPopulation() string {
+	if x != nil {
+		return x.Population
+	}
+	return ""
+}
+
+func (x *LedgerClaim) GetCapNanoRho() int64 {
+	if x != nil {
+		return x.CapNanoRho
+	}
+	return 0
+}
+
+func (x *LedgerClaim) GetSpentNanoRho() int64 {
+	if x != nil {
+		return x.SpentNanoRho
+	}
+	return 0
+}
+
+func (x *LedgerClaim) GetCapDelta() int64 {
+	if x != nil {
+		return x.CapDelta
+	}
+	return 0
+}
+
+func (x *LedgerClaim) GetSpentDelta() int64 {
+	if x != nil {
+		return x.SpentDelta
+	}
+	return 0
+}
+
+func (x *LedgerClaim) GetSeq() uint64 {
+	if x != nil {
+		return x.Seq
+	}
+	return 0
+}
+
+type GetBundleRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As in entries: base64url of the SHA-256 of the bundle's bytes.
+	Digest        string `protobuf:"bytes,1,opt,name=digest,proto3" json:"digest,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetBundleRequest) Reset() {
+	*x = GetBundleRequest{}
+	mi := &file_jali_v1_audit_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetBundleRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetBundleRequest) ProtoMessage() {}
+
+func (x *GetBundleRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_jali_v1_audit_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetBundleRequest.ProtoReflect.Descriptor instead.
+func (*GetBundleRequest) Descriptor() ([]byte, []int) {
+	return file_jali_v1_audit_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *GetBundleRequest) GetDigest() string {
+	if x != nil {
+		return x.Digest
+	}
+	return ""
+}
+
+type GetBundleResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The bundle, .tar.gz; its SHA-256 is the digest asked for.
+	Bundle        []byte `protobuf:"bytes,1,opt,name=bundle,proto3" json:"bundle,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetBundleResponse) Reset() {
+	*x = GetBundleResponse{}
+	mi := &file_jali_v1_audit_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetBundleResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetBundleResponse) ProtoMessage() {}
+
+func (x *GetBundleResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_jali_v1_audit_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetBundleResponse.ProtoReflect.Descriptor instead.
+func (*GetBundleResponse) Descriptor() ([]byte, []int) {
+	return file_jali_v1_audit_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *GetBundleResponse) GetBundle() []byte {
+	if x != nil {
+		return x.Bundle
+	}
+	return nil
+}
+
 var File_jali_v1_audit_proto protoreflect.FileDescriptor
 
 const file_jali_v1_audit_proto_rawDesc = "" +
@@ -568,12 +843,34 @@ const file_jali_v1_audit_proto_rawDesc = "" +
 	"\x06hashes\x18\x01 \x03(\fR\x06hashes\"C\n" +
 	"\x13WatchEntriesRequest\x12\x12\n" +
 	"\x04from\x18\x01 \x01(\x04R\x04from\x12\x18\n" +
-	"\adetails\x18\x02 \x01(\bR\adetails2\x89\x04\n" +
+	"\adetails\x18\x02 \x01(\bR\adetails\"\x14\n" +
+	"\x12ListLedgersRequest\"Y\n" +
+	"\x13ListLedgersResponse\x12.\n" +
+	"\aledgers\x18\x01 \x03(\v2\x14.jali.v1.LedgerClaimR\aledgers\x12\x12\n" +
+	"\x04size\x18\x02 \x01(\x04R\x04size\"\xe3\x01\n" +
+	"\vLedgerClaim\x12\x1c\n" +
+	"\tagreement\x18\x01 \x01(\tR\tagreement\x12\x1e\n" +
+	"\n" +
+	"population\x18\x02 \x01(\tR\n" +
+	"population\x12 \n" +
+	"\fcap_nano_rho\x18\x03 \x01(\x03R\n" +
+	"capNanoRho\x12$\n" +
+	"\x0espent_nano_rho\x18\x04 \x01(\x03R\fspentNanoRho\x12\x1b\n" +
+	"\tcap_delta\x18\x05 \x01(\x03R\bcapDelta\x12\x1f\n" +
+	"\vspent_delta\x18\x06 \x01(\x03R\n" +
+	"spentDelta\x12\x10\n" +
+	"\x03seq\x18\a \x01(\x04R\x03seq\"F\n" +
+	"\x10GetBundleRequest\x122\n" +
+	"\x06digest\x18\x01 \x01(\tB\x1a\xbaH\x17r\x152\x13^[A-Za-z0-9_-]{43}$R\x06digest\"+\n" +
+	"\x11GetBundleResponse\x12\x16\n" +
+	"\x06bundle\x18\x01 \x01(\fR\x06bundle2\xd6\x05\n" +
 	"\fAuditService\x12l\n" +
 	"\rGetCheckpoint\x12\x1d.jali.v1.GetCheckpointRequest\x1a\x1e.jali.v1.GetCheckpointResponse\"\x1c\x82\xd3\xe4\x93\x02\x16\x12\x14/v1/audit/checkpoint\x12c\n" +
 	"\vListEntries\x12\x1b.jali.v1.ListEntriesRequest\x1a\x1c.jali.v1.ListEntriesResponse\"\x19\x82\xd3\xe4\x93\x02\x13\x12\x11/v1/audit/entries\x12f\n" +
 	"\bGetProof\x12\x18.jali.v1.GetProofRequest\x1a\x19.jali.v1.GetProofResponse\"%\x82\xd3\xe4\x93\x02\x1f\x12\x1d/v1/audit/entries/{seq}/proof\x12p\n" +
-	"\x0eGetConsistency\x12\x1e.jali.v1.GetConsistencyRequest\x1a\x1f.jali.v1.GetConsistencyResponse\"\x1d\x82\xd3\xe4\x93\x02\x17\x12\x15/v1/audit/consistency\x12L\n" +
+	"\x0eGetConsistency\x12\x1e.jali.v1.GetConsistencyRequest\x1a\x1f.jali.v1.GetConsistencyResponse\"\x1d\x82\xd3\xe4\x93\x02\x17\x12\x15/v1/audit/consistency\x12c\n" +
+	"\vListLedgers\x12\x1b.jali.v1.ListLedgersRequest\x1a\x1c.jali.v1.ListLedgersResponse\"\x19\x82\xd3\xe4\x93\x02\x13\x12\x11/v1/audit/ledgers\x12f\n" +
+	"\tGetBundle\x12\x19.jali.v1.GetBundleRequest\x1a\x1a.jali.v1.GetBundleResponse\"\"\x82\xd3\xe4\x93\x02\x1c\x12\x1a/v1/audit/bundles/{digest}\x12L\n" +
 	"\fWatchEntries\x12\x1c.jali.v1.WatchEntriesRequest\x1a\x1c.jali.v1.ListEntriesResponse0\x01B\x1bZ\x19jali/proto/jali/v1;jaliv1b\x06proto3"
 
 var (
@@ -588,7 +885,7 @@ func file_jali_v1_audit_proto_rawDescGZIP() []byte {
 	return file_jali_v1_audit_proto_rawDescData
 }
 
-var file_jali_v1_audit_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_jali_v1_audit_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_jali_v1_audit_proto_goTypes = []any{
 	(*GetCheckpointRequest)(nil),   // 0: jali.v1.GetCheckpointRequest
 	(*GetCheckpointResponse)(nil),  // 1: jali.v1.GetCheckpointResponse
@@ -600,24 +897,34 @@ var file_jali_v1_audit_proto_goTypes = []any{
 	(*GetConsistencyRequest)(nil),  // 7: jali.v1.GetConsistencyRequest
 	(*GetConsistencyResponse)(nil), // 8: jali.v1.GetConsistencyResponse
 	(*WatchEntriesRequest)(nil),    // 9: jali.v1.WatchEntriesRequest
+	(*ListLedgersRequest)(nil),     // 10: jali.v1.ListLedgersRequest
+	(*ListLedgersResponse)(nil),    // 11: jali.v1.ListLedgersResponse
+	(*LedgerClaim)(nil),            // 12: jali.v1.LedgerClaim
+	(*GetBundleRequest)(nil),       // 13: jali.v1.GetBundleRequest
+	(*GetBundleResponse)(nil),      // 14: jali.v1.GetBundleResponse
 }
 var file_jali_v1_audit_proto_depIdxs = []int32{
-	4, // 0: jali.v1.ListEntriesResponse.entries:type_name -> jali.v1.Entry
-	0, // 1: jali.v1.AuditService.GetCheckpoint:input_type -> jali.v1.GetCheckpointRequest
-	2, // 2: jali.v1.AuditService.ListEntries:input_type -> jali.v1.ListEntriesRequest
-	5, // 3: jali.v1.AuditService.GetProof:input_type -> jali.v1.GetProofRequest
-	7, // 4: jali.v1.AuditService.GetConsistency:input_type -> jali.v1.GetConsistencyRequest
-	9, // 5: jali.v1.AuditService.WatchEntries:input_type -> jali.v1.WatchEntriesRequest
-	1, // 6: jali.v1.AuditService.GetCheckpoint:output_type -> jali.v1.GetCheckpointResponse
-	3, // 7: jali.v1.AuditService.ListEntries:output_type -> jali.v1.ListEntriesResponse
-	6, // 8: jali.v1.AuditService.GetProof:output_type -> jali.v1.GetProofResponse
-	8, // 9: jali.v1.AuditService.GetConsistency:output_type -> jali.v1.GetConsistencyResponse
-	3, // 10: jali.v1.AuditService.WatchEntries:output_type -> jali.v1.ListEntriesResponse
-	6, // [6:11] is the sub-list for method output_type
-	1, // [1:6] is the sub-list for method input_type
-	1, // [1:1] is the sub-list for extension type_name
-	1, // [1:1] is the sub-list for extension extendee
-	0, // [0:1] is the sub-list for field type_name
+	4,  // 0: jali.v1.ListEntriesResponse.entries:type_name -> jali.v1.Entry
+	12, // 1: jali.v1.ListLedgersResponse.ledgers:type_name -> jali.v1.LedgerClaim
+	0,  // 2: jali.v1.AuditService.GetCheckpoint:input_type -> jali.v1.GetCheckpointRequest
+	2,  // 3: jali.v1.AuditService.ListEntries:input_type -> jali.v1.ListEntriesRequest
+	5,  // 4: jali.v1.AuditService.GetProof:input_type -> jali.v1.GetProofRequest
+	7,  // 5: jali.v1.AuditService.GetConsistency:input_type -> jali.v1.GetConsistencyRequest
+	10, // 6: jali.v1.AuditService.ListLedgers:input_type -> jali.v1.ListLedgersRequest
+	13, // 7: jali.v1.AuditService.GetBundle:input_type -> jali.v1.GetBundleRequest
+	9,  // 8: jali.v1.AuditService.WatchEntries:input_type -> jali.v1.WatchEntriesRequest
+	1,  // 9: jali.v1.AuditService.GetCheckpoint:output_type -> jali.v1.GetCheckpointResponse
+	3,  // 10: jali.v1.AuditService.ListEntries:output_type -> jali.v1.ListEntriesResponse
+	6,  // 11: jali.v1.AuditService.GetProof:output_type -> jali.v1.GetProofResponse
+	8,  // 12: jali.v1.AuditService.GetConsistency:output_type -> jali.v1.GetConsistencyResponse
+	11, // 13: jali.v1.AuditService.ListLedgers:output_type -> jali.v1.ListLedgersResponse
+	14, // 14: jali.v1.AuditService.GetBundle:output_type -> jali.v1.GetBundleResponse
+	3,  // 15: jali.v1.AuditService.WatchEntries:output_type -> jali.v1.ListEntriesResponse
+	9,  // [9:16] is the sub-list for method output_type
+	2,  // [2:9] is the sub-list for method input_type
+	2,  // [2:2] is the sub-list for extension type_name
+	2,  // [2:2] is the sub-list for extension extendee
+	0,  // [0:2] is the sub-list for field type_name
 }
 
 func init() { file_jali_v1_audit_proto_init() }
@@ -631,7 +938,7 @@ func file_jali_v1_audit_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_jali_v1_audit_proto_rawDesc), len(file_jali_v1_audit_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   10,
+			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -23,6 +23,8 @@ const (
 	AuditService_ListEntries_FullMethodName    = "/jali.v1.AuditService/ListEntries"
 	AuditService_GetProof_FullMethodName       = "/jali.v1.AuditService/GetProof"
 	AuditService_GetConsistency_FullMethodName = "/jali.v1.AuditService/GetConsistency"
+	AuditService_ListLedgers_FullMethodName    = "/jali.v1.AuditService/ListLedgers"
+	AuditService_GetBundle_FullMethodName      = "/jali.v1.AuditService/GetBundle"
 	AuditService_WatchEntries_FullMethodName   = "/jali.v1.AuditService/WatchEntries"
 )
 
@@ -37,6 +39,12 @@ type AuditServiceClient interface {
 	ListEntries(ctx context.Context, in *ListEntriesRequest, opts ...grpc.CallOption) (*ListEntriesResponse, error)
 	GetProof(ctx context.Context, in *GetProofRequest, opts ...grpc.CallOption) (*GetProofResponse, error)
 	GetConsistency(ctx context.Context, in *GetConsistencyRequest, opts ...grpc.CallOption) (*GetConsistencyResponse, error)
+	// ListLedgers tells what the gateway holds every budget to be, exactly, so that a regulator can compare it with what the
+	// log says. For regulators and custodians.
+	ListLedgers(ctx context.Context, in *ListLedgersRequest, opts ...grpc.CallOption) (*ListLedgersResponse, error)
+	// GetBundle returns a policy bundle that is or was active, so that a regulator can decide again what it decided. For
+	// regulators and custodians.
+	GetBundle(ctx context.Context, in *GetBundleRequest, opts ...grpc.CallOption) (*GetBundleResponse, error)
 	// WatchEntries streams headers from a sequence number on as they become durable.
 	WatchEntries(ctx context.Context, in *WatchEntriesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ListEntriesResponse], error)
 }
@@ -89,6 +97,26 @@ func (c *auditServiceClient) GetConsistency(ctx context.Context, in *GetConsiste
 	return out, nil
 }
 
+func (c *auditServiceClient) ListLedgers(ctx context.Context, in *ListLedgersRequest, opts ...grpc.CallOption) (*ListLedgersResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListLedgersResponse)
+	err := c.cc.Invoke(ctx, AuditService_ListLedgers_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *auditServiceClient) GetBundle(ctx context.Context, in *GetBundleRequest, opts ...grpc.CallOption) (*GetBundleResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetBundleResponse)
+	err := c.cc.Invoke(ctx, AuditService_GetBundle_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *auditServiceClient) WatchEntries(ctx context.Context, in *WatchEntriesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ListEntriesResponse], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	stream, err := c.cc.NewStream(ctx, &AuditService_ServiceDesc.Streams[0], AuditService_WatchEntries_FullMethodName, cOpts...)
@@ -119,6 +147,12 @@ type AuditServiceServer interface {
 	ListEntries(context.Context, *ListEntriesRequest) (*ListEntriesResponse, error)
 	GetProof(context.Context, *GetProofRequest) (*GetProofResponse, error)
 	GetConsistency(context.Context, *GetConsistencyRequest) (*GetConsistencyResponse, error)
+	// ListLedgers tells what the gateway holds every budget to be, exactly, so that a regulator can compare it with what the
+	// log says. For regulators and custodians.
+	ListLedgers(context.Context, *ListLedgersRequest) (*ListLedgersResponse, error)
+	// GetBundle returns a policy bundle that is or was active, so that a regulator can decide again what it decided. For
+	// regulators and custodians.
+	GetBundle(context.Context, *GetBundleRequest) (*GetBundleResponse, error)
 	// WatchEntries streams headers from a sequence number on as they become durable.
 	WatchEntries(*WatchEntriesRequest, grpc.ServerStreamingServer[ListEntriesResponse]) error
 	mustEmbedUnimplementedAuditServiceServer()
@@ -142,6 +176,12 @@ func (UnimplementedAuditServiceServer) GetProof(context.Context, *GetProofReques
 }
 func (UnimplementedAuditServiceServer) GetConsistency(context.Context, *GetConsistencyRequest) (*GetConsistencyResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetConsistency not implemented")
+}
+func (UnimplementedAuditServiceServer) ListLedgers(context.Context, *ListLedgersRequest) (*ListLedgersResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListLedgers not implemented")
+}
+func (UnimplementedAuditServiceServer) GetBundle(context.Context, *GetBundleRequest) (*GetBundleResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetBundle not implemented")
 }
 func (UnimplementedAuditServiceServer) WatchEntries(*WatchEntriesRequest, grpc.ServerStreamingServer[ListEntriesResponse]) error {
 	return status.Error(codes.Unimplemented, "method WatchEntries not implemented")
@@ -239,6 +279,42 @@ func _AuditService_GetConsistency_Handler(srv interface{}, ctx context.Context, 
 	return interceptor(ctx, in, info, handler)
 }
 
+func _AuditService_ListLedgers_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListLedgersRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AuditServiceServer).ListLedgers(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AuditService_ListLedgers_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AuditServiceServer).ListLedgers(ctx, req.(*ListLedgersRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _AuditService_GetBundle_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetBundleRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AuditServiceServer).GetBundle(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AuditService_GetBundle_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AuditServiceServer).GetBundle(ctx, req.(*GetBundleRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _AuditService_WatchEntries_Handler(srv interface{}, stream grpc.ServerStream) error {
 	m := new(WatchEntriesRequest)
 	if err := stream.RecvMsg(m); err != nil {
@@ -272,6 +348,14 @@ var AuditService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "GetConsistency",
 			Handler:    _AuditService_GetConsistency_Handler,
+		},
+		{
+			MethodName: "ListLedgers",
+			Handler:    _AuditService_ListLedgers_Handler,
+		},
+		{
+			MethodName: "GetBundle",
+			Handler:    _AuditService_GetBundle_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

@@ -1,0 +1,45 @@
+package store
+
+import (
+	"fmt"
+
+	bolt "go.etcd.io/bbolt"
+
+	"jali/audit"
+)
+
+// Claim is what the store holds a ledger to be. Whoever does not trust the store recomputes it from the log.
+type Claim struct {
+	audit.LedgerKey
+	Spent, Cap audit.Amount
+	Seq        uint64 // entry of the last change
+}
+
+// Claims lists every ledger, and the size of the log, as of one instant.
+func (s *Store) Claims() ([]Claim, uint64, error) { return readClaims(s.db) }
+
+// Claims lists every ledger in the files.
+func (r *Reader) Claims() ([]Claim, uint64, error) { return readClaims(r.db) }
+
+func readClaims(db *bolt.DB) (out []Claim, size uint64, err error) {
+	err = db.View(func(tx *bolt.Tx) error {
+		h, err := decodeHead(tx.Bucket(bState).Get(keyHead))
+		if err != nil {
+			return err
+		}
+		size = h.n
+		return tx.Bucket(bBudget).ForEach(func(key, value []byte) error {
+			k, err := parseLedgerKey(key)
+			if err != nil {
+				return err
+			}
+			l, err := decodeLedger(value)
+			out = append(out, Claim{k, l.spent, l.cap, l.seq})
+			return err
+		})
+	})
+	if err != nil {
+		return nil, 0, fmt.Errorf("read ledgers: %w", err)
+	}
+	return out, size, nil
+}
