@@ -18,7 +18,7 @@ import "math/bits"
 //
 // Bounds, q < 2^53: transforms are below 8q, h0 below 2q, W below 2q, W + mu below 10q. A block adds at most 2q*10q*N < 2^124.4
 // to a sum of D0, which is reduced after every block, and q*12q < 2^109.6 to a coefficient of D1: 128 bits hold 2^18 blocks, and a
-// table has at most 2^20 (2^24 slots and N >= 16). valid and the tests hold these to account.
+// table has at most 2^11 (2^24 slots, N >= 2^13). A test holds these to account.
 type accumulator struct {
 	d0     []uint64 // per limb, reduced
 	d1, d2 [][]wide // per limb, per coefficient
