@@ -100,3 +100,12 @@ func parseVKey(s string) (note.Verifier, string, error) {
 
 // Text is the keys as a file: one per line.
 func (k *Keys) Text() string { return strings.Join(k.VKeys, "\n") + "\n" }
+
+// Verifiers are the verifiers of the log's keys, Ed25519 first.
+func (k *Keys) Verifiers() []note.Verifier {
+	out := []note.Verifier{k.ed}
+	if k.pq != nil {
+		out = append(out, k.pq)
+	}
+	return out
+}

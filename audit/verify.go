@@ -14,18 +14,28 @@ type Report struct {
 	Root     [32]byte  // of the checkpoint
 	SignedBy []string  // algorithms of the log's valid signatures
 	Signed   time.Time // the log's own statement; zero if it made none
-	// Sealed: witnesses of the seal policy cosigned. Always false while a receipt names no policy: level L1.
+	// Sealed: enough witnesses of the quorum given cosigned both checkpoints, and the log signed them with both keys. Always
+	// false without a quorum to judge by.
 	Sealed bool
+	// Policy is the digest of the seal policy that the receipt names; "" while the log is unwitnessed.
+	Policy       string
+	Cosignatures []Cosignature // valid ones of the quorum's keys on the larger checkpoint
 	// ResultChecked: the result bytes given are those that were recorded.
 	ResultChecked bool
 	Details       map[uint64][]Detail // disclosed and matching, by entry
 	Checks        []string            // in words, in the order they were made
 }
 
-// VerifyReceipt checks a receipt offline, in the order of audit-log.md section 9. logVKeys are the log's verifier keys;
-// origin is the log expected, or "" for the one the keys name. result is the released bytes; nil leaves them unchecked, and
-// the report says so. An error means: do not rely on the answer.
+// VerifyReceipt checks a receipt without judging cosignatures: the report says unsealed. See VerifySealedReceipt.
 func VerifyReceipt(receipt, result []byte, logVKeys []string, origin string) (Report, error) {
+	return VerifySealedReceipt(receipt, result, logVKeys, origin, nil)
+}
+
+// VerifySealedReceipt checks a receipt offline, in the order of audit-log.md section 9. logVKeys are the log's verifier keys;
+// origin is the log expected, or "" for the one the keys name. result is the released bytes; nil leaves them unchecked, and
+// the report says so. seal is the reader's own copy of the log's seal policy: it decides whether the receipt counts as sealed,
+// whatever policy the receipt names. An error means: do not rely on the answer.
+func VerifySealedReceipt(receipt, result []byte, logVKeys []string, origin string, seal *Quorum) (Report, error) {
 	keys, err := ParseKeys(logVKeys)
 	if err != nil {
 		return Report{}, fmt.Errorf("verify receipt: %w", err)
@@ -37,8 +47,13 @@ func VerifyReceipt(receipt, result []byte, logVKeys []string, origin string) (Re
 	if err != nil {
 		return Report{}, fmt.Errorf("verify receipt: %w", err)
 	}
-	rep := Report{Origin: keys.Origin, Details: map[uint64][]Detail{}}
-	if err := rep.verify(r, result, keys); err != nil {
+	if seal != nil {
+		if err := seal.CheckLog(keys); err != nil {
+			return Report{}, fmt.Errorf("verify receipt: %w", err)
+		}
+	}
+	rep := Report{Origin: keys.Origin, Policy: r.Policy, Details: map[uint64][]Detail{}}
+	if err := rep.verify(r, result, keys, seal); err != nil {
 		return Report{}, fmt.Errorf("verify receipt: %w", err)
 	}
 	return rep, nil
@@ -48,8 +63,9 @@ func (rep *Report) note(format string, args ...any) {
 	rep.Checks = append(rep.Checks, fmt.Sprintf(format, args...))
 }
 
-func (rep *Report) verify(r Receipt, result []byte, keys *Keys) error {
+func (rep *Report) verify(r Receipt, result []byte, keys *Keys, seal *Quorum) error {
 	entries := []*Entry{&rep.Intent, &rep.Release}
+	rep.Sealed = seal != nil
 	for i, e := range entries {
 		p, err := ParseProof([]byte(r.Proofs[i]))
 		if err != nil {
@@ -73,13 +89,21 @@ func (rep *Report) verify(r Receipt, result []byte, keys *Keys) error {
 		}
 		if i == 0 || cp.Size >= rep.Size {
 			rep.Size, rep.Root, rep.SignedBy, rep.Signed = cp.Size, cp.Root, cp.SignedBy, cp.Time
+			if seal != nil {
+				rep.Cosignatures = seal.Cosignatures(cp.Note)
+			}
 		}
+		rep.Sealed = rep.Sealed && cp.Sealable() && seal.Satisfied(cp.Note)
 		rep.note("entry %d stands in the log %s of %d entries, signed by the log with %v", e.Seq, cp.Origin, cp.Size, cp.SignedBy)
 	}
 	if err := rep.content(); err != nil {
 		return err
 	}
-	return rep.disclosed(r, result)
+	if err := rep.disclosed(r, result); err != nil {
+		return err
+	}
+	rep.sealing(seal)
+	return nil
 }
 
 // content checks that the two entries are a charge and its release, and that the charge adds up.
@@ -156,6 +180,25 @@ func (rep *Report) disclosed(r Receipt, result []byte) error {
 		rep.ResultChecked = true
 		rep.note("the result bytes are those that were recorded before they left")
 	}
-	rep.note("unsealed (L1): no witness has cosigned; the log's operator alone vouches for its history")
 	return nil
+}
+
+// sealing says in words whether witnesses vouch for the history of the log.
+func (rep *Report) sealing(seal *Quorum) {
+	if seal != nil && rep.Policy != "" && rep.Policy != seal.Digest {
+		rep.note("the receipt names another seal policy than the one given; the one given decides")
+	}
+	for _, c := range rep.Cosignatures {
+		rep.note("cosigned by witness %s with %s at %s, by its clock", c.Name, c.Algorithm, c.Time.Format(time.RFC3339))
+	}
+	switch {
+	case rep.Sealed:
+		rep.note("sealed: the quorum of witnesses is met; the log cannot take these entries back unnoticed")
+	case seal == nil && rep.Policy != "":
+		rep.note("unsealed (L1): the receipt names a seal policy, but none was given to judge cosignatures by")
+	case seal == nil:
+		rep.note("unsealed (L1), unwitnessed: no witness has cosigned; the log's operator alone vouches for its history")
+	default:
+		rep.note("unsealed (L1): the quorum of witnesses is not met; fetch a newer receipt, or rely on the log's operator alone")
+	}
 }
