@@ -333,6 +333,9 @@ func itemOf(p *query.Plan, it query.Item, rows []joined) *big.Int {
 		return big.NewInt(1)
 	case it.Col == nil:
 		lo, hi = new(big.Int), big.NewInt(p.Bounds.PerCol)
+		if it.Hi.Cmp(hi) < 0 {
+			hi = it.Hi
+		}
 	}
 	if sum.Cmp(lo) < 0 {
 		return lo

@@ -296,7 +296,16 @@ func TestDifferential(t *testing.T) {
 			if diff := cmp.Diff(want, cut, compareCells); diff != "" {
 				t.Fatalf("stream in ranges (-definition +stream):\n%s\nplan %s", diff, show(p))
 			}
+			// Bounds proved, but items tightened below what they imply: Run must clip per person all the same.
 			q := proved(p)
+			q.Items = p.Items
+			if got, err = e.run(ctx, q, key); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(b.run(q, key, ordinals), got, compareCells); diff != "" {
+				t.Fatalf("run, tightened (-definition +run):\n%s\nplan %s", diff, show(q))
+			}
+			q = proved(p)
 			if !clipImplied(q) {
 				t.Fatalf("clip not implied: %s", show(q))
 			}
