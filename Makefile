@@ -10,7 +10,7 @@ GOFLAGS_TAGS := -tags duckdb_arrow
 PERSONS ?= 10000
 TIME ?= 30s
 ONLY ?= .
-FUZZ_SMOKE ?= 3s
+FUZZ_SMOKE ?= 5000x
 
 .PHONY: build demo test unit race integration fuzz-smoke bench lint fuzz proto proto-check setup clean
 
