@@ -52,7 +52,9 @@ func FormatSpans(spans []Span) string {
 func ParseSpans(text string) ([]Span, error) {
 	var out []Span
 	for i, part := range strings.Split(text, ",") {
-		bad := func(why string) error { return fmt.Errorf("%w: item %d: %s; write e.g. 5,7-9,12:actor", ErrSpans, i+1, why) }
+		bad := func(why string) error {
+			return fmt.Errorf("%w: item %d: %s; write e.g. 5,7-9,12:actor", ErrSpans, i+1, why)
+		}
 		var s Span
 		var err error
 		numbers, name, named := strings.Cut(part, ":")

@@ -53,8 +53,8 @@ func (w *transaction) intent(p *prepared) (Appended, error) {
 	if err := b.Put(popKey, pop.encode()); err != nil {
 		return a, err
 	}
-	for _, key := range p.index {
-		if err := w.tx.Bucket(bIndex).Put(key, u64(a.Seq)); err != nil {
+	for i, key := range p.index {
+		if err := w.tx.Bucket(bIndex).Put(key, append(u64(a.Seq), p.found[i]...)); err != nil {
 			return a, err
 		}
 	}
@@ -124,11 +124,11 @@ func (w *transaction) stale(p *prepared) bool {
 func (w *transaction) duplicate(p *prepared) (uint64, bool, error) {
 	for _, key := range p.index {
 		v := w.tx.Bucket(bIndex).Get(key)
-		if len(v) != 8 {
+		if len(v) < 8 {
 			continue
 		}
 		seq := fromU64(v)
-		if w.tx.Bucket(bOpen).Get(v) != nil {
+		if w.tx.Bucket(bOpen).Get(v[:8]) != nil {
 			return seq, true, nil
 		}
 		kind, _, err := outcomeOf(w.tx, seq)

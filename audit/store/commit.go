@@ -86,9 +86,27 @@ func (w *transaction) clock() error {
 
 // apply decides what becomes of an item, and writes it.
 func (w *transaction) apply(p *prepared) (Appended, error) {
+	if p.work != nil {
+		return Appended{}, p.work(w)
+	}
+	if err := p.renew(w.s); err != nil {
+		return Appended{}, err
+	}
 	switch {
 	case p.Kind == audit.Intent:
 		return w.intent(p)
+	case p.Kind == audit.Erase:
+		a, err := w.put(p, nil)
+		if err != nil {
+			return a, err
+		}
+		return a, w.tx.Bucket(bOpen).Put(u64(a.Seq), []byte{})
+	case p.Kind == audit.Erased:
+		a, err := w.put(p, nil)
+		if err != nil {
+			return a, err
+		}
+		return a, w.tx.Bucket(bOpen).Delete(u64(*p.Ref))
 	case p.Kind.Outcome():
 		if w.tx.Bucket(bOpen).Get(u64(*p.Ref)) == nil {
 			return Appended{}, &itemError{fmt.Errorf("%w: entry %d", ErrNotOpen, *p.Ref)}
@@ -110,10 +128,11 @@ func (w *transaction) apply(p *prepared) (Appended, error) {
 	case p.Kind == audit.Budget:
 		return w.budget(p)
 	case p.Kind == audit.Heartbeat:
-		var open int64
-		if err := w.tx.Bucket(bOpen).ForEach(func(_, _ []byte) error { open++; return nil }); err != nil {
+		intents, _, err := openEntries(w.tx)
+		if err != nil {
 			return Appended{}, err
 		}
+		open := int64(len(intents))
 		return w.put(p, values{"open": strconv.FormatInt(open, 10)})
 	}
 	return w.activating(p)
@@ -217,22 +236,6 @@ func activeValue(b []byte) (value string, seq uint64) {
 		return "", 0
 	}
 	return string(b[8:]), fromU64(b)
-}
-
-// keepCheckpoint stores the checkpoint of the commit before, and drops the one before that.
-func (w *transaction) keepCheckpoint() error {
-	p := w.s.state.Load()
-	if p == nil || p.note == nil {
-		return nil
-	}
-	b := w.tx.Bucket(bCheck)
-	key := u64(p.n)
-	if k, _ := b.Cursor().Last(); k != nil && fromU64(k) != p.n {
-		if err := b.Delete(k); err != nil {
-			return err
-		}
-	}
-	return b.Put(key, p.note)
 }
 
 // outcomeOf finds the outcome of an INTENT: its kind and seq, or "" while it is open or if there is no such INTENT. The

@@ -20,6 +20,10 @@ type Config struct {
 	Start        audit.Object
 	StartDetails []audit.Detail
 
+	// Admit, if set, is called by Open when the log has been checked and before anything is appended: start step 5, asking
+	// witnesses. Its error ends Open. Of the store it may use what reads, and Cosigned.
+	Admit func(*Store) error
+
 	// Now is the gateway's clock; default time.Now.
 	Now func() time.Time
 	// Logger gets what operators must know; default slog.Default.

@@ -31,6 +31,8 @@ type Item struct {
 	Budget *SetBudget // BUDGET, required
 	// Active are further names that the entry makes active, besides what its header says (audit.Activates).
 	Active []Pin
+
+	erasure bool // made by Erase, which alone writes ERASE and ERASED
 }
 
 // Charge is the price of an INTENT, to the agreement's ledger on the population and to the population's.
@@ -83,9 +85,14 @@ type prepared struct {
 	names  []string // of details, parallel to ds
 	ds     []string
 	dek    *dek
-	index  [][]byte
-	result []byte // as stored in bucket r
-	done   chan outcome
+	index  [][]byte // keys of bucket q
+	found  [][]byte // parallel to index: the index strings, sealed, so that they can be found again under another key
+	result []byte   // as stored in bucket r
+	// generation of the keys that all this was sealed with.
+	generation uint64
+	// work, if set, is done by the writer instead of an entry. What it returns is a storage error.
+	work func(*transaction) error
+	done chan outcome
 }
 
 type outcome struct {
@@ -95,11 +102,11 @@ type outcome struct {
 
 // prepare checks an item and seals what can be sealed outside the writer. Whatever it accepts, the writer can write.
 func (s *Store) prepare(it Item) (*prepared, error) {
-	p := &prepared{Item: it, fields: maps.Clone(it.Fields), done: make(chan outcome, 1)}
+	p := &prepared{Item: it, fields: maps.Clone(it.Fields), generation: s.keys.generation.Load(), done: make(chan outcome, 1)}
 	if p.fields == nil {
 		p.fields = audit.Object{}
 	}
-	if !it.Kind.Known() || it.Kind == audit.Genesis {
+	if !it.Kind.Known() || it.Kind == audit.Genesis || (it.Kind == audit.Erase || it.Kind == audit.Erased) != it.erasure {
 		return nil, fmt.Errorf("%w: kind", ErrItem)
 	}
 	for _, own := range []string{"v", "o", "seq", "t", "prev", "k", "ref", "dtl", "bud0", "bud1", "cap0"} {
@@ -110,7 +117,7 @@ func (s *Store) prepare(it Item) (*prepared, error) {
 	if err := p.checkMoney(); err != nil {
 		return nil, err
 	}
-	if (it.Kind.Outcome() || it.Kind == audit.Replay) && it.Ref == nil {
+	if (it.Kind.Outcome() || it.Kind == audit.Replay || it.Kind == audit.Erased) && it.Ref == nil {
 		return nil, fmt.Errorf("%w: %s needs a ref", ErrItem, it.Kind)
 	}
 	for _, a := range append(append([]Pin(nil), it.Active...), it.Pins...) {
@@ -196,7 +203,7 @@ func (p *prepared) sealDetails(s *Store) error {
 		seen[d.Name] = true
 		p.names, p.ds = append(p.names, d.Name), append(p.ds, D)
 	}
-	if len(p.ds) == 0 && p.Result == nil {
+	if len(p.ds) == 0 && p.Result == nil && len(p.Index) == 0 {
 		return nil
 	}
 	if p.Class == "" {
@@ -211,20 +218,23 @@ func (p *prepared) sealResult(s *Store) error {
 	if p.Result == nil {
 		return nil
 	}
-	p.result = p.dek.seal(p.Result, aad(s.signer.keys.Origin, *p.Ref, resultName))
-	if len(p.result) <= MaxStored {
-		return nil
+	var err error
+	p.result, err = s.storeResult(p.dek, p.Result, *p.Ref)
+	return err
+}
+
+// storeResult seals a result and returns the value for bucket r.
+func (s *Store) storeResult(d *dek, result []byte, intent uint64) ([]byte, error) {
+	sealed := d.seal(result, aad(s.signer.keys.Origin, intent, resultName))
+	if len(sealed) <= MaxStored {
+		return sealed, nil
 	}
 	// The file is durable before the commit that names it; a crash between leaves a file that nothing names.
-	name, err := s.putBlob(p.result)
-	if err != nil {
-		return err
-	}
-	p.result = name
-	return nil
+	return s.putBlob(sealed)
 }
 
 func (p *prepared) indexKeys(s *Store) error {
+	p.index, p.found = nil, nil
 	for _, x := range p.Index {
 		if len(x) < 2 {
 			return fmt.Errorf("%w: empty index", ErrItem)
@@ -234,8 +244,24 @@ func (p *prepared) indexKeys(s *Store) error {
 			return err
 		}
 		p.index = append(p.index, indexEntry(key, x))
+		p.found = append(p.found, p.dek.seal([]byte(x), indexAAD(s.signer.keys.Origin, p.Charge.Agreement)))
 	}
 	return nil
+}
+
+// renew seals anew what was sealed with keys that were retired since the item was prepared. Only the writer calls it.
+func (p *prepared) renew(s *Store) error {
+	now := s.keys.generation.Load()
+	if p.generation == now || p.dek == nil {
+		return nil
+	}
+	p.generation, p.dek = now, s.keys.successor(p.dek)
+	if p.Result != nil {
+		if err := p.sealResult(s); err != nil {
+			return err
+		}
+	}
+	return p.indexKeys(s)
 }
 
 // slots are the fields that only the writer knows, by kind, with the longest values that they may get.
@@ -303,6 +329,8 @@ func (p *prepared) refuse(why, origin string) (*prepared, error) {
 func aad(origin string, seq uint64, name string) []byte {
 	return []byte(origin + "\n" + strconv.FormatUint(seq, 10) + "\n" + name)
 }
+
+func indexAAD(origin, agreement string) []byte { return []byte(origin + "\n" + agreement + "\n/index") }
 
 // resultName stands for a stored result in aad; no detail can have this name.
 const resultName = "/result"

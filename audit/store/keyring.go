@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -33,6 +34,9 @@ type keyring struct {
 	scopes map[string]*dek // by scope, this process
 	byID   map[[16]byte]*dek
 	index  map[string][]byte
+	// retired keys and their successors; generation counts the changes of keys (retire.go).
+	retired    map[[16]byte]*dek
+	generation atomic.Uint64
 }
 
 // dek is a data encryption key, durable before it is used. A key that a crash leaves unused is harmless.
@@ -110,12 +114,17 @@ func openKeyring(c Config, readOnly bool) (*keyring, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open keyring: %w", err)
 	}
-	k := &keyring{mac: mac, scopes: map[string]*dek{}, byID: map[[16]byte]*dek{}, index: map[string][]byte{}}
+	k := &keyring{mac: mac, scopes: map[string]*dek{}, byID: map[[16]byte]*dek{}, index: map[string][]byte{}, retired: map[[16]byte]*dek{}}
 	if k.wrap, err = newAEAD(wrapKey); err != nil {
 		return nil, fmt.Errorf("open keyring: %w", err)
 	}
 	if k.db, err = openDB(c.Keys, readOnly, 0); err != nil {
 		return nil, err
+	}
+	if !readOnly { // the lock is ours
+		if err := sweep(c.Keys); err != nil {
+			return nil, errors.Join(err, k.db.Close())
+		}
 	}
 	return k, nil
 }
@@ -172,14 +181,12 @@ func (k *keyring) dek(subject, class string, now time.Time) (*dek, error) {
 		return nil, fmt.Errorf("find key: %w", err)
 	}
 	if id == nil {
-		id = make([]byte, 16)
-		rand.Read(id)
-		key := make([]byte, 32)
-		rand.Read(key)
 		err := k.db.Update(func(tx *bolt.Tx) error {
-			if err := tx.Bucket(kDEKs).Put(id, append(k.seal(key, id), class+"\n"+month...)); err != nil {
+			fresh, err := k.newDEK(tx, []byte(class+"\n"+month))
+			if err != nil {
 				return err
 			}
+			id = fresh[:]
 			return tx.Bucket(kScopes).Put(row, id)
 		})
 		if err != nil {

@@ -91,6 +91,10 @@ func (s *Store) Consistency(old, new uint64) ([][]byte, error) {
 // Receipt builds the receipt of a released answer: both entries, their details, and a proof for each against a checkpoint
 // with both log signatures.
 func (s *Store) Receipt(intent, release uint64) (audit.Receipt, error) {
+	return s.receipt(intent, release, func() ([]string, error) { return s.proofs(max(intent, release)+1, intent, release) })
+}
+
+func (s *Store) receipt(intent, release uint64, proofs func() ([]string, error)) (audit.Receipt, error) {
 	var r audit.Receipt
 	for _, seq := range []uint64{intent, release} {
 		line, err := s.Entry(seq)
@@ -108,7 +112,7 @@ func (s *Store) Receipt(intent, release uint64) (audit.Receipt, error) {
 	if err != nil || e.Kind != audit.Release || e.Ref == nil || *e.Ref != intent {
 		return audit.Receipt{}, fmt.Errorf("build receipt: %w: entry %d does not release entry %d", ErrNotOpen, release, intent)
 	}
-	if r.Proofs, err = s.proofs(max(intent, release)+1, intent, release); err != nil {
+	if r.Proofs, err = proofs(); err != nil {
 		return audit.Receipt{}, fmt.Errorf("build receipt: %w", err)
 	}
 	return r, nil

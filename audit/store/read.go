@@ -96,8 +96,8 @@ func (s *Store) Lookup(agreement, index string) (seq uint64, ok bool) {
 	if err != nil || key == nil {
 		return 0, false
 	}
-	err = s.db.View(func(tx *bolt.Tx) error {
-		if v := tx.Bucket(bIndex).Get(indexEntry(key, index)); len(v) == 8 {
+	err = s.view(func(tx *bolt.Tx) error {
+		if v := tx.Bucket(bIndex).Get(indexEntry(key, index)); len(v) >= 8 {
 			seq, ok = fromU64(v), true
 		}
 		return nil
@@ -109,7 +109,7 @@ func (s *Store) Lookup(agreement, index string) (seq uint64, ok bool) {
 // open. For a RELEASE result is the released bytes, or nil if none were kept or their key is gone. ok is false if there is
 // no such INTENT or the store cannot say; why it cannot is logged.
 func (s *Store) Outcome(intent uint64) (kind audit.Kind, seq uint64, result []byte, ok bool) {
-	err := s.db.View(func(tx *bolt.Tx) error {
+	err := s.view(func(tx *bolt.Tx) error {
 		e, err := audit.ParseEntry(tx.Bucket(bEntries).Get(u64(intent)))
 		if err != nil || e.Kind != audit.Intent {
 			return fmt.Errorf("%w: %d", ErrNoEntry, intent)
@@ -170,12 +170,19 @@ func readEntries(db *bolt.DB, from uint64, n int) ([][]byte, error) {
 
 // Details returns the disclosures of an entry that can still be opened, in order of name.
 func (s *Store) Details(seq uint64) ([]string, error) {
-	return readDetails(s.db, s.keys, s.Origin(), seq)
+	return readDetails(s.view, s.keys, s.Origin(), seq)
 }
 
-func readDetails(db *bolt.DB, keys *keyring, origin string, seq uint64) ([]string, error) {
+// view is a read transaction in which what is sealed stays openable, or stays not: no key is destroyed under it.
+func (s *Store) view(f func(*bolt.Tx) error) error {
+	s.destroying.RLock()
+	defer s.destroying.RUnlock()
+	return s.db.View(f)
+}
+
+func readDetails(view func(func(*bolt.Tx) error) error, keys *keyring, origin string, seq uint64) ([]string, error) {
 	var out []string
-	err := db.View(func(tx *bolt.Tx) error {
+	err := view(func(tx *bolt.Tx) error {
 		var err error
 		out, err = openDetails(tx, keys, origin, seq)
 		return err

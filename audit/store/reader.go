@@ -87,7 +87,7 @@ func (r *Reader) Details(seq uint64) ([]string, error) {
 	if r.keys == nil {
 		return nil, nil
 	}
-	return readDetails(r.db, r.keys, r.log.Origin, seq)
+	return readDetails(r.db.View, r.keys, r.log.Origin, seq)
 }
 
 // Export writes the log up to the newest checkpoint kept. It cannot record that it did: only the gateway appends.

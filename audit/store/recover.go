@@ -3,7 +3,6 @@ package store
 import (
 	"bytes"
 	"fmt"
-	"strconv"
 	"strings"
 
 	bolt "go.etcd.io/bbolt"
@@ -14,7 +13,7 @@ import (
 // recheck is how many entries at the end of the log every start hashes again.
 const recheck = 4096
 
-// recover is the start of audit-log.md section 7, steps 2 to 4 and 6. Step 5, asking witnesses, comes with them.
+// recover is the start of audit-log.md section 7, steps 2 to 6; step 5, asking witnesses, is Config.Admit.
 func (s *Store) recover() error {
 	var repair bool
 	err := s.db.View(func(tx *bolt.Tx) error {
@@ -48,6 +47,9 @@ func (s *Store) recover() error {
 		if err := checkTail(tx, h, origin, vkeys, final); err != nil {
 			return err
 		}
+		if err := checkWitnessed(tx, h.n, tiles); err != nil {
+			return err
+		}
 		return s.checkLatest(tx, h, tiles)
 	})
 	if err != nil {
@@ -58,6 +60,9 @@ func (s *Store) recover() error {
 		if err := s.db.Update(writeTiles); err != nil {
 			return fmt.Errorf("rebuild tiles: %w", err)
 		}
+	}
+	if err := s.admit(); err != nil {
+		return err
 	}
 	return s.recordStart()
 }
@@ -156,9 +161,11 @@ func checkTail(tx *bolt.Tx, h head, origin string, vkeys []string, final []byte)
 	if chain.Head() != h.leaf || chain.Time() != h.t {
 		return fmt.Errorf("%w: the head is not that of entry %d", ErrDamaged, h.n-1)
 	}
-	for seq := range chain.Open() {
-		if tx.Bucket(bOpen).Get(u64(seq)) == nil {
-			return fmt.Errorf("%w: entry %d is open but not listed as open", ErrDamaged, seq)
+	for _, open := range []map[uint64]struct{}{chain.Open(), chain.Erasing()} {
+		for seq := range open {
+			if tx.Bucket(bOpen).Get(u64(seq)) == nil {
+				return fmt.Errorf("%w: entry %d is open but not listed as open", ErrDamaged, seq)
+			}
 		}
 	}
 	if err := checkLedgers(tx, chain); err != nil {
@@ -226,6 +233,27 @@ func checkActive(tx *bolt.Tx) error {
 	})
 }
 
+// openEntries lists what bucket o holds: the intents without outcome, and the erasures not carried out.
+func openEntries(tx *bolt.Tx) (intents, erasures []uint64, err error) {
+	err = tx.Bucket(bOpen).ForEach(func(k, _ []byte) error {
+		if len(k) != 8 {
+			return fmt.Errorf("%w: malformed key in bucket o", ErrDamaged)
+		}
+		seq := fromU64(k)
+		e, err := audit.ParseEntry(tx.Bucket(bEntries).Get(k))
+		switch {
+		case err == nil && e.Kind == audit.Intent:
+			intents = append(intents, seq)
+		case err == nil && e.Kind == audit.Erase:
+			erasures = append(erasures, seq)
+		default:
+			return fmt.Errorf("%w: entry %d is listed as open and is neither INTENT nor ERASE", ErrDamaged, seq)
+		}
+		return nil
+	})
+	return intents, erasures, err
+}
+
 // checkLatest is step 4: the newest checkpoint kept must lie on this tree.
 func (s *Store) checkLatest(tx *bolt.Tx, h head, tiles audit.TileReader) error {
 	_, note := tx.Bucket(bCheck).Cursor().Last()
@@ -259,15 +287,11 @@ func onTree(cp audit.Checkpoint, n uint64, tiles audit.TileReader) error {
 func (s *Store) recordStart() error {
 	var items []Item
 	err := s.db.View(func(tx *bolt.Tx) error {
-		return tx.Bucket(bOpen).ForEach(func(k, _ []byte) error {
-			seq := fromU64(k)
-			e, err := audit.ParseEntry(tx.Bucket(bEntries).Get(k))
-			if err != nil || e.Kind != audit.Intent {
-				return fmt.Errorf("%w: entry %s is listed as open and is no INTENT", ErrDamaged, strconv.FormatUint(seq, 10))
-			}
+		intents, _, err := openEntries(tx)
+		for _, seq := range intents {
 			items = append(items, Item{Kind: audit.Interrupted, Ref: &seq})
-			return nil
-		})
+		}
+		return err
 	})
 	if err != nil {
 		return err

@@ -25,9 +25,9 @@ var (
 	bTiles   = []byte("t") // u8 level, u56be index -> 1..256 hashes
 	bState   = []byte("s") // head
 	bCheck   = []byte("c") // u64be size -> signed checkpoint
-	bOpen    = []byte("o") // u64be seq of an INTENT without outcome
+	bOpen    = []byte("o") // u64be seq of an INTENT without outcome, or of an ERASE not carried out
 	bBudget  = []byte("b") // ag/<ag>/<pop>, pop/<pop> -> ledger
-	bIndex   = []byte("q") // type, HMAC -> u64be seq of the INTENT
+	bIndex   = []byte("q") // type, HMAC -> u64be seq of the INTENT, sealed index string
 	bResults = []byte("r") // u64be INTENT seq -> sealed result
 	bActive  = []byte("a") // name -> u64be seq, value that is active
 	bDerived = []byte("x") // rebuildable, never trusted: 'o', u64be INTENT seq -> u64be seq of its outcome

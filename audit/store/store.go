@@ -26,8 +26,11 @@ type Store struct {
 	watch   sync.Mutex
 	changed chan struct{} // closed and replaced after every commit
 
-	submit   chan *prepared
-	inflight atomic.Int64
+	submit    chan *prepared
+	inflight  atomic.Int64
+	pendingMu sync.Mutex
+	pending   witnessed // of witnesses, for the next commit
+
 	stop     chan struct{} // closed by Close
 	stopOnce sync.Once
 	stopped  chan struct{} // closed when the writer is gone
@@ -35,6 +38,9 @@ type Store struct {
 	senders  sync.WaitGroup
 	closing  sync.RWMutex
 	closed   bool
+
+	erasing    sync.Mutex   // one erasure at a time
+	destroying sync.RWMutex // held while keys are destroyed; readers of details hold it shared (view)
 }
 
 // published is a durable tree and its signed checkpoint: all that readers see.
@@ -76,7 +82,10 @@ func (s *Store) open() (err error) {
 	if s.keys, err = openKeyring(s.cfg, false); err != nil {
 		return err
 	}
-	return s.recover()
+	if err := s.recover(); err != nil {
+		return err
+	}
+	return s.finishErasures()
 }
 
 // Append writes an item's entry and returns after it is durable. The item's charge, if any, is in the same transaction.

@@ -302,7 +302,7 @@ func TestKeysGoneWithoutErase(t *testing.T) {
 	if err := k.close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Verify(VerifyConfig{Config: cfg}); err == nil || !strings.Contains(err.Error(), "no ERASE covers it") {
+	if _, err := Verify(VerifyConfig{Config: cfg}); err == nil || !strings.Contains(err.Error(), "no ERASE lists it") {
 		t.Errorf("%v", err)
 	}
 }

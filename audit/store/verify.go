@@ -53,7 +53,7 @@ func Verify(cfg VerifyConfig) (rep Report, err error) {
 	cfg.Config = cfg.Config.withDefaults()
 	// A truncated file shows as a fault in mapped memory. It becomes an error, for this goroutine.
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	v := &verifier{cfg: cfg}
+	v := &verifier{cfg: cfg, erasures: map[uint64][]audit.Span{}}
 	defer func() {
 		if r := recover(); r != nil {
 			rep, err = Report{}, fmt.Errorf("verify: %w: %w", ErrDamaged,
@@ -79,7 +79,10 @@ func Verify(cfg VerifyConfig) (rep Report, err error) {
 
 // Verify checks the whole log while it is being written, through short read transactions.
 func (s *Store) Verify(ctx context.Context) (Report, error) {
-	v := &verifier{cfg: VerifyConfig{Config: s.cfg, VKeys: s.signer.keys.VKeys}, view: s.db.View, keys: s.keys}
+	v := &verifier{
+		cfg: VerifyConfig{Config: s.cfg, VKeys: s.signer.keys.VKeys}, view: s.view, keys: s.keys,
+		erasures: map[uint64][]audit.Span{},
+	}
 	return v.run(ctx)
 }
 
@@ -93,9 +96,9 @@ type verifier struct {
 	first    int64
 	tiles    tileChecker
 	details  uint64
-	withheld []uint64
-	erased   [][2]uint64
-	trusted  bool // keys came from outside
+	withheld []missing
+	erasures map[uint64][]audit.Span // ERASE -> its list, where details can be opened
+	trusted  bool                    // keys came from outside
 	logKeys  *audit.Keys
 }
 
@@ -211,6 +214,8 @@ func (v *verifier) blame(line, nextKey, next []byte, h head) error {
 // entryDetails checks that exactly the details to which the header commits are there, and that they match.
 func (v *verifier) entryDetails(c *detailCursor) error {
 	seq := v.at
+	var opened []string
+	erase := v.chain.LastKind() == audit.Erase
 	err := v.chain.Commitments(func(name, digest []byte) error {
 		fail := func(err error) error { return &audit.EntryError{Seq: seq, Field: "dtl." + string(name), Err: err} }
 		sealed, ok := c.take(seq, string(name))
@@ -224,7 +229,7 @@ func (v *verifier) entryDetails(c *detailCursor) error {
 		d, err := v.keys.open(sealed, aad(v.logKeys.Origin, seq, string(name)))
 		switch {
 		case isWithheld(err):
-			v.withheld = append(v.withheld, seq)
+			v.withheld = append(v.withheld, missing{seq, string(name)})
 		case err != nil:
 			return fail(fmt.Errorf("%w: %w", audit.ErrDetailMismatch, err))
 		case audit.DetailDigest(string(d)) != string(digest):
@@ -232,6 +237,9 @@ func (v *verifier) entryDetails(c *detailCursor) error {
 		default:
 			if _, n, _, err := audit.OpenDetail(string(d)); err != nil || n != string(name) {
 				return fail(audit.ErrDetailMismatch)
+			}
+			if erase {
+				opened = append(opened, string(d))
 			}
 		}
 		return nil
@@ -242,9 +250,12 @@ func (v *verifier) entryDetails(c *detailCursor) error {
 	if c.left(seq) {
 		return &audit.EntryError{Seq: seq, Field: "dtl", Err: fmt.Errorf("%w: a detail is stored that the header does not commit to", ErrDamaged)}
 	}
-	if e := v.chain.LastKind(); e == audit.Erase {
-		last := v.chain.Last()
-		v.erased = append(v.erased, [2]uint64{uint64(last.Int("a")), uint64(last.Int("b"))})
+	if erase && v.keys != nil {
+		spans, err := listOf(opened)
+		if err != nil {
+			return &audit.EntryError{Seq: seq, Field: "dtl.list", Err: fmt.Errorf("%w: %w", ErrDamaged, err)}
+		}
+		v.erasures[seq] = spans
 	}
 	return nil
 }

@@ -69,7 +69,7 @@ func (v *verifier) finish(tx *bolt.Tx, h head) (Report, error) {
 		keys = "the keys given"
 	}
 	rep.note("%d headers read, hashed and chained from the genesis on, under %s", h.n, keys)
-	for _, step := range []func(*bolt.Tx, *Report) error{v.tileCount, v.ledgers, v.openIntents, v.activeVersions, v.results, v.indexes, v.checkpoints, v.withheldOnRecord} {
+	for _, step := range []func(*bolt.Tx, *Report) error{v.tileCount, v.ledgers, v.openIntents, v.activeVersions, v.results, v.indexes, v.checkpoints, v.withheldOnRecord, v.erasedForGood} {
 		if err := step(tx, &rep); err != nil {
 			return Report{}, err
 		}
@@ -136,13 +136,16 @@ func (v *verifier) ledgers(tx *bolt.Tx, rep *Report) error {
 }
 
 func (v *verifier) openIntents(tx *bolt.Tx, rep *Report) error {
-	n := 0
+	n, erasing := 0, 0
 	err := tx.Bucket(bOpen).ForEach(func(k, _ []byte) error {
 		n++
 		if len(k) != 8 {
 			return fmt.Errorf("%w: malformed key in bucket o", ErrDamaged)
 		}
-		if _, ok := v.chain.Open()[fromU64(k)]; !ok {
+		if _, ok := v.chain.Erasing()[fromU64(k)]; ok {
+			n--
+			erasing++
+		} else if _, ok := v.chain.Open()[fromU64(k)]; !ok {
 			return &audit.EntryError{Seq: fromU64(k), Field: "ref", Err: fmt.Errorf("%w: listed as open and is not", ErrDamaged)}
 		}
 		return nil
@@ -152,6 +155,9 @@ func (v *verifier) openIntents(tx *bolt.Tx, rep *Report) error {
 	}
 	if n != rep.OpenIntents {
 		return fmt.Errorf("%w: %d intents listed as open, want %d", ErrDamaged, n, rep.OpenIntents)
+	}
+	if erasing != len(v.chain.Erasing()) {
+		return fmt.Errorf("%w: %d erasures listed as not carried out, want %d", ErrDamaged, erasing, len(v.chain.Erasing()))
 	}
 	rep.note("every intent has exactly one outcome, %d are still open", n)
 	return nil
@@ -196,15 +202,19 @@ func (v *verifier) results(tx *bolt.Tx, rep *Report) error {
 			return err
 		}
 		result, err := v.keys.open(sealed, aad(rep.Origin, intent, resultName))
+		_, seq, e := outcomeOf(tx, intent)
+		if e != nil {
+			return e
+		}
 		if isWithheld(err) {
+			// A result goes with its question or with its RELEASE.
+			if !v.onRecord(intent, resultName) && !v.onRecord(seq, "result") {
+				return &audit.EntryError{Seq: intent, Field: "result", Err: fmt.Errorf("%w: the stored result cannot be opened and no ERASE lists it", ErrDamaged)}
+			}
 			return nil
 		}
 		if err != nil {
 			return &audit.EntryError{Seq: intent, Field: "result", Err: err}
-		}
-		_, seq, err := outcomeOf(tx, intent)
-		if err != nil {
-			return err
 		}
 		ds, err := openDetails(tx, v.keys, rep.Origin, seq)
 		if err != nil {
@@ -224,7 +234,10 @@ func (v *verifier) results(tx *bolt.Tx, rep *Report) error {
 // indexes checks that what requests are found by points at intents and outcomes.
 func (v *verifier) indexes(tx *bolt.Tx, _ *Report) error {
 	err := tx.Bucket(bIndex).ForEach(func(_, value []byte) error {
-		e, err := audit.ParseEntry(tx.Bucket(bEntries).Get(value))
+		if len(value) < 8 {
+			return fmt.Errorf("%w: malformed value in bucket q", ErrDamaged)
+		}
+		e, err := audit.ParseEntry(tx.Bucket(bEntries).Get(value[:8]))
 		if err != nil || e.Kind != audit.Intent {
 			return fmt.Errorf("%w: the request index points at no intent", ErrDamaged)
 		}
@@ -260,30 +273,12 @@ func (v *verifier) checkpoints(tx *bolt.Tx, rep *Report) error {
 		rep.Checkpoint = &cp
 		return onTree(cp, rep.Size, tilesOf(tx))
 	})
+	if err == nil {
+		err = checkWitnessed(tx, rep.Size, tilesOf(tx))
+	}
 	if err != nil {
 		return err
 	}
 	rep.note("%d stored checkpoints are signed by the log and lie on this tree", n)
-	return nil
-}
-
-// withheldOnRecord is the alarm for details that cannot be opened any more without an ERASE that covers them: a plain
-// deletion of keys must not pass for an erasure.
-func (v *verifier) withheldOnRecord(_ *bolt.Tx, rep *Report) error {
-	for _, seq := range v.withheld {
-		covered := false
-		for _, r := range v.erased {
-			covered = covered || r[0] <= seq && seq <= r[1]
-		}
-		if !covered {
-			return &audit.EntryError{Seq: seq, Field: "dtl", Err: fmt.Errorf("%w: a detail cannot be opened and no ERASE covers it", ErrDamaged)}
-		}
-	}
-	switch {
-	case rep.DetailsOpened:
-		rep.note("%d details decrypted, each matches its header; %d erased on record", rep.Details-rep.Withheld, rep.Withheld)
-	default:
-		rep.note("%d sealed details are there; not opened (no keys.db here)", rep.Details)
-	}
 	return nil
 }
