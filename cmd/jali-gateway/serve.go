@@ -50,6 +50,7 @@ func serve(ctx context.Context, dir, listen string, out io.Writer, ready func(en
 	}
 	defer g.Close()
 	layout := gateway.Layout(dir)
+	os.Remove(layout.Endpoint()) // a gateway that was killed leaves its own
 	defer os.Remove(layout.Endpoint())
 
 	group, ctx := errgroup.WithContext(ctx)
