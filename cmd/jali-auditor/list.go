@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -17,14 +18,38 @@ type row struct {
 	e         audit.Entry
 	agreement string // its own, or that of the intent it belongs to
 	dataset   string
+	purpose   string
+	actor     actor  // who asked, where the details say so
+	price     int64  // nano-rho charged for the question this belongs to; -1: not a question
 	outcome   string // of an INTENT: release, failure, interrupted, open; REFUSED: refused
 	details   []audit.Detail
 }
+
+// actor is the detail of that name: who did what an entry records.
+type actor struct {
+	Name string `json:"name"`
+	Org  string `json:"org"`
+	Role string `json:"role"`
+	Key  string `json:"key"`
+}
+
+// readActor reads the detail. One that is no JSON is a name.
+func readActor(value string) actor {
+	var a actor
+	if err := json.Unmarshal([]byte(value), &a); err != nil {
+		return actor{Name: value}
+	}
+	return a
+}
+
+func (a actor) is(who string) bool { return who == a.Name || who == a.Org || who == a.Key }
 
 // filter says which entries to show.
 type filter struct {
 	kinds              []string
 	agreement, dataset string
+	who, purpose       string
+	minPU, maxPU       float64
 	outcome            string
 	since, until       string
 	from, to           int64 // microseconds
@@ -36,6 +61,10 @@ func (f *filter) register(cmd *cobra.Command) {
 	s.StringSliceVar(&f.kinds, "kind", nil, "only entries of these `kinds`, e.g. INTENT,REFUSED")
 	s.StringVar(&f.agreement, "agreement", "", "only entries of this agreement `id`")
 	s.StringVar(&f.dataset, "dataset", "", "only entries of this data set `id`")
+	s.StringVar(&f.who, "who", "", "only entries of this person, organisation or key: a `name` as in the detail actor")
+	s.StringVar(&f.purpose, "purpose", "", "only entries for this purpose `code`")
+	s.Float64Var(&f.minPU, "min-price", 0, "only questions charged at least so many privacy `units`")
+	s.Float64Var(&f.maxPU, "max-price", 0, "only questions charged at most so many privacy `units`")
 	s.StringVar(&f.since, "since", "", "only entries from this `time` on (2027-01-31 or RFC 3339)")
 	s.StringVar(&f.until, "until", "", "only entries before this `time`")
 }
@@ -52,6 +81,9 @@ func (f *filter) check() error {
 	}
 	if f.outcome != "" && !slices.Contains(outcomes, f.outcome) {
 		return usagef("one of release, failure, interrupted, open, refused", "unknown --outcome")
+	}
+	if f.minPU < 0 || f.maxPU < 0 || f.maxPU > 0 && f.maxPU < f.minPU || max(f.minPU, f.maxPU) > 1e9 {
+		return usagef("e.g. --min-price 10 --max-price 500", "--min-price and --max-price are no range of privacy units")
 	}
 	var err error
 	if f.from, err = moment(f.since); err != nil {
@@ -80,6 +112,10 @@ func (f *filter) match(r *row) bool {
 	case len(f.kinds) > 0 && !slices.Contains(f.kinds, string(r.e.Kind)),
 		f.agreement != "" && r.agreement != f.agreement,
 		f.dataset != "" && r.dataset != f.dataset,
+		f.who != "" && !r.actor.is(f.who),
+		f.purpose != "" && !slices.Contains(strings.Split(r.purpose, "+"), f.purpose),
+		f.minPU > 0 && float64(r.price) < f.minPU*nanoPerPU,
+		f.maxPU > 0 && (r.price < 0 || float64(r.price) > f.maxPU*nanoPerPU),
 		f.from > 0 && r.e.Time < f.from,
 		f.to > 0 && r.e.Time >= f.to:
 		return false
@@ -87,15 +123,28 @@ func (f *filter) match(r *row) bool {
 	return true
 }
 
+// nanoPerPU: privacy units are what people see.
+const nanoPerPU = 10_000
+
+// needsDetails reports whether the filter looks at what headers do not say.
+func (f *filter) needsDetails() bool { return f.who != "" }
+
 // reader turns headers into rows. It remembers, for intents, whose they are.
 type reader struct {
 	details bool
-	intents map[uint64][2]string
+	intents map[uint64]owner
 	waiting map[uint64]*row // intents shown and without outcome so far
 }
 
+// owner is what the entries of a case take from their intent.
+type owner struct {
+	agreement, dataset, purpose string
+	actor                       actor
+	price                       int64
+}
+
 func newReader(details bool) *reader {
-	return &reader{details, map[uint64][2]string{}, map[uint64]*row{}}
+	return &reader{details, map[uint64]owner{}, map[uint64]*row{}}
 }
 
 // read parses an entry. Details are checked against the header that commits to them before they are shown.
@@ -107,15 +156,21 @@ func (rd *reader) read(in entry) (*row, error) {
 	if e.Seq != in.seq {
 		return nil, failedError{&audit.EntryError{Seq: in.seq, Field: "seq", Err: audit.ErrSeq}}
 	}
-	r := &row{e: e, agreement: e.Text("ag"), dataset: e.Text("ds")}
+	r := &row{e: e, agreement: e.Text("ag"), dataset: e.Text("ds"), purpose: e.Text("pu"), price: -1}
 	if e.Ref != nil {
-		if whose, ok := rd.intents[*e.Ref]; ok {
-			r.agreement, r.dataset = whose[0], whose[1]
+		if of, ok := rd.intents[*e.Ref]; ok {
+			r.agreement, r.dataset, r.purpose, r.actor, r.price = of.agreement, of.dataset, of.purpose, of.actor, of.price
+		}
+	}
+	if rd.details {
+		if err := r.open(in.details); err != nil {
+			return nil, err
 		}
 	}
 	switch {
 	case e.Kind == audit.Intent:
-		rd.intents[e.Seq] = [2]string{r.agreement, r.dataset}
+		r.price = e.Part("cost", "r")
+		rd.intents[e.Seq] = owner{r.agreement, r.dataset, r.purpose, r.actor, r.price}
 		rd.waiting[e.Seq] = r
 		r.outcome = "open"
 	case e.Kind.Outcome() && e.Ref != nil:
@@ -126,17 +181,22 @@ func (rd *reader) read(in entry) (*row, error) {
 	case e.Kind == audit.Refused:
 		r.outcome = "refused"
 	}
-	if !rd.details {
-		return r, nil
-	}
-	for _, d := range in.details {
-		det, err := audit.VerifyDetail(e, d)
+	return r, nil
+}
+
+// open checks disclosures against the header and keeps what they disclose.
+func (r *row) open(disclosed []string) error {
+	for _, d := range disclosed {
+		det, err := audit.VerifyDetail(r.e, d)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		r.details = append(r.details, det)
+		if det.Name == "actor" {
+			r.actor = readActor(det.Value)
+		}
 	}
-	return r, nil
+	return nil
 }
 
 func (a *app) listCommand() *cobra.Command {
@@ -180,6 +240,7 @@ list reads; verify checks. Only details are checked here, against the headers th
 func (a *app) read(ctx context.Context, f *filter, details bool) ([]*row, error) {
 	ctx, cancel := context.WithTimeout(ctx, a.from.timeout)
 	defer cancel()
+	details = details || f.needsDetails()
 	src, err := a.from.open(ctx, details)
 	if err != nil {
 		return nil, err
@@ -251,6 +312,8 @@ func (r *row) what() string {
 		return fmt.Sprintf("back by %s", time.Duration(e.Int("back"))*time.Microsecond)
 	case audit.Login:
 		return fmt.Sprintf("%s, %d times", e.Text("why"), e.Int("cnt"))
+	case audit.Review:
+		return fmt.Sprintf("%s, entries %d to %d", e.Text("act"), e.Int("a"), e.Int("b"))
 	case audit.Genesis:
 		return e.Text("why")
 	}

@@ -49,7 +49,8 @@ Each entry must continue the one before it: number, hash, time, spends. If one d
 }
 
 func (a *app) watch(ctx context.Context, f *filter, form format, details bool, start int64) error {
-	s, err := a.from.dial(ctx, details)
+	opened := details || f.needsDetails()
+	s, err := a.from.dial(ctx, opened)
 	if err != nil {
 		return err
 	}
@@ -70,7 +71,7 @@ func (a *app) watch(ctx context.Context, f *filter, form format, details bool, s
 	if err != nil {
 		return err
 	}
-	rd := newReader(details)
+	rd := newReader(opened)
 	return s.follow(ctx, from, func(in entry) error {
 		if err := chain.Next(in.line); err != nil {
 			return err
