@@ -30,6 +30,9 @@ func (g *Gateway) ActivateDataset(ctx context.Context, id string, manifest []byt
 	if m.Dataset != id {
 		return Activated{}, &Refusal{Code: Invalid, Message: "the manifest is of another dataset", Hint: "import the files again"}
 	}
+	if m.Level >= 2 && g.witnesses.l2 == nil {
+		return Activated{}, invalid("dataset "+id, errNoWitnesses)
+	}
 	if err := m.CheckFile(g.layout.Version(id, version)); err != nil {
 		return Activated{}, invalid("file of the data version", err)
 	}
@@ -65,7 +68,7 @@ func (g *Gateway) AddAgreement(ctx context.Context, yaml []byte, approver string
 		Kind:    audit.Agreement,
 		Fields:  audit.Object{"ag": parsed.ID, "agv": parsed.Version, "st": parsed.State, "pu": purposes(parsed.Purposes)},
 		Subject: parsed.ID, Class: "agreement",
-		Details: []audit.Detail{{Name: "text", Value: string(yaml)}, {Name: "approver", Value: approver}},
+		Details: []audit.Detail{{Name: "party", Value: strings.Join(parsed.Parties, "; ")}, {Name: "text", Value: string(yaml)}, {Name: "approver", Value: approver}},
 	})
 	if err != nil {
 		return Activated{}, g.unrecorded(err)

@@ -16,16 +16,8 @@ import (
 	"jali/audit"
 )
 
-// Audiences of an export: the same headers, tiles and root for all, and for some the details.
-const (
-	Public    = "public"    // headers alone
-	Regulator = "regulator" // all details
-)
-
 // Errors of exports.
 var (
-	// ErrAudience: not an audience this version writes.
-	ErrAudience = errors.New("unknown audience")
 	// ErrInvalid: files that do not verify, or a log that must not be exported because it does not.
 	ErrInvalid = errors.New("export not valid")
 	// ErrExists: the directory to write to is there already.
@@ -42,18 +34,11 @@ type Source struct {
 	Details func(seq uint64) ([]string, error)
 }
 
-// CheckAudience reports whether an audience can be written for.
-func CheckAudience(audience string) error {
-	if audience != Public && audience != Regulator {
-		return fmt.Errorf("%w: want %s or %s", ErrAudience, Public, Regulator)
-	}
-	return nil
-}
-
 // Write writes an export for an audience to dir, which must not exist. The log is verified while it is written, so nothing
 // that does not verify is exported.
 func Write(dir string, src Source, audience string) (Report, error) {
-	if err := CheckAudience(audience); err != nil {
+	readers, err := readersOf(audience)
+	if err != nil {
 		return Report{}, fmt.Errorf("export: %w", err)
 	}
 	if _, err := os.Lstat(dir); err == nil {
@@ -67,20 +52,21 @@ func Write(dir string, src Source, audience string) (Report, error) {
 	if err != nil {
 		return Report{}, fmt.Errorf("export: %w", err)
 	}
-	w := &writer{dir: tmp, src: src, cp: cp, chain: audit.NewChain(src.Keys.Origin, src.Keys.VKeys, nil), tiles: map[uint]*tile{}}
-	if err := w.run(audience); err != nil {
+	w := &writer{dir: tmp, src: src, cp: cp, readers: readers, chain: audit.NewChain(src.Keys.Origin, src.Keys.VKeys, nil), tiles: map[uint]*tile{}}
+	if err := w.run(); err != nil {
 		return Report{}, fmt.Errorf("export: %w", errors.Join(err, os.RemoveAll(tmp)))
 	}
 	if err := errors.Join(os.Chmod(tmp, 0o755), os.Rename(tmp, dir)); err != nil {
 		return Report{}, fmt.Errorf("export: %w", errors.Join(err, os.RemoveAll(tmp)))
 	}
-	return w.report(audience), nil
+	return w.report(), nil
 }
 
 type writer struct {
 	dir     string
 	src     Source
 	cp      audit.Checkpoint
+	readers *readers
 	chain   *audit.Chain
 	tiles   map[uint]*tile // by tile level
 	bundle  bytes.Buffer   // of up to 256 entries
@@ -93,14 +79,14 @@ type tile struct {
 	hashes []byte
 }
 
-func (w *writer) run(audience string) error {
+func (w *writer) run() error {
 	jsonl, err := newLines(filepath.Join(w.dir, "entries.jsonl"))
 	if err != nil {
 		return err
 	}
 	var open *lines
-	if audience != Public {
-		if open, err = newLines(filepath.Join(w.dir, "disclosures."+audience+".jsonl")); err != nil {
+	if w.readers.name != Public {
+		if open, err = newLines(filepath.Join(w.dir, "disclosures."+w.readers.name+".jsonl")); err != nil {
 			return errors.Join(err, jsonl.close())
 		}
 	}
@@ -184,8 +170,8 @@ func (w *writer) disclose(open *lines, seq uint64, line []byte) error {
 			return fmt.Errorf("%w: %w", ErrInvalid, err)
 		}
 	}
-	if len(ds) == 0 {
-		return nil
+	if ds, err = w.readers.choose(e, ds); err != nil || len(ds) == 0 {
+		return err
 	}
 	w.details += uint64(len(ds))
 	b, err := json.Marshal(audit.Disclosures{Seq: seq, D: ds})
@@ -235,11 +221,11 @@ func (w *writer) file(name string, content []byte) error {
 	return os.WriteFile(path, content, 0o644)
 }
 
-func (w *writer) report(audience string) Report {
+func (w *writer) report() Report {
 	return Report{
 		Origin: w.cp.Origin, Size: w.cp.Size, Root: w.cp.Root, SignedBy: w.cp.SignedBy, Signed: w.cp.Time,
 		Counts: w.chain.Counts(), Uninterpreted: w.chain.Uninterpreted(), OpenIntents: len(w.chain.Open()),
-		Ledgers: w.chain.Ledgers(), Audience: audience, Details: w.details,
+		Ledgers: w.chain.Ledgers(), Audience: w.readers.name, Details: w.details,
 	}
 }
 

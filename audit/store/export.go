@@ -30,7 +30,7 @@ func (s *Store) Export(ctx context.Context, dir, audience string) (seq uint64, d
 		return 0, "", err
 	}
 	digest = audit.Digest(sha256.Sum256(note))
-	a, err := s.Append(ctx, Item{Kind: audit.Export, Fields: audit.Object{"a": 0, "b": rep.Size - 1, "aud": audience, "dig": digest}})
+	a, err := s.Append(ctx, Item{Kind: audit.Export, Fields: audit.Object{"a": 0, "b": rep.Size - 1, "aud": export.AudienceName(audience), "dig": digest}})
 	if err != nil {
 		return 0, "", fmt.Errorf("record export: %w", err)
 	}

@@ -42,8 +42,8 @@ check it with nothing but Python. An export made here is a reader's copy: unlike
 	}
 	s := cmd.Flags()
 	s.StringVar(&out, "out", "", "`directory` to write, which must not exist")
-	s.StringVar(&audience, "audience", export.Public, "for whom: public (headers) or regulator (all details)")
-	_ = cmd.RegisterFlagCompletionFunc("audience", cobra.FixedCompletions([]string{export.Public, export.Regulator}, cobra.ShellCompDirectiveNoFileComp))
+	s.StringVar(&audience, "audience", export.Public, "for whom: public (headers), citizen (and parties), researcher:KEY (own entries), regulator (all details)")
+	_ = cmd.RegisterFlagCompletionFunc("audience", cobra.FixedCompletions(export.Audiences, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
 

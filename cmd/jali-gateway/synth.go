@@ -83,7 +83,7 @@ func exportCommand() *cobra.Command {
 	}
 	dirFlag(cmd, &dir)
 	cmd.Flags().StringVar(&out, "out", "", "new directory")
-	cmd.Flags().StringVar(&audience, "audience", "public", "public or regulator")
+	cmd.Flags().StringVar(&audience, "audience", "public", "public, citizen, researcher:KEY or regulator")
 	cmd.MarkFlagRequired("out")
 	return cmd
 }
