@@ -75,6 +75,14 @@ func (s *Store) Erase(ctx context.Context, e Erasure) (Done, error) {
 	return done, nil
 }
 
+// CheckErasure tells why Erase would refuse an order, or nil.
+func (s *Store) CheckErasure(e Erasure) error {
+	if _, err := s.checkErasure(e); err != nil {
+		return fmt.Errorf("check erasure: %w", err)
+	}
+	return nil
+}
+
 func lastOf(spans []audit.Span) uint64 {
 	return slices.MaxFunc(spans, func(a, b audit.Span) int { return cmp.Compare(a.To, b.To) }).To
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"jali/audit/store"
+	"jali/gateway"
 )
 
 // Exit statuses: 1 a failure, 2 wrong usage or bad input; of the audit log 70 a commit failed, 71 in use by another process, 72
@@ -47,6 +48,9 @@ func run(ctx context.Context, args []string) int {
 		if errors.As(err, &c) {
 			return c.code
 		}
+		if errors.Is(err, gateway.ErrRecord) {
+			return store.ExitDamaged
+		}
 		if errors.Is(err, store.ErrLocked) || errors.Is(err, store.ErrDamaged) {
 			return store.ExitCode(err)
 		}
@@ -67,7 +71,7 @@ func command() *cobra.Command {
 	})
 	root.AddCommand(
 		initCommand(), importCommand(), catalogCommand(), agreementCommand(), budgetCommand(), policyCommand(),
-		clientCommand(), serveCommand(), doctorCommand(), demoCommand(), synthCommand(), exportCommand(), versionCommand(),
+		clientCommand(), serveCommand(), doctorCommand(), demoCommand(), synthCommand(), exportCommand(), eraseCommand(), versionCommand(),
 	)
 	return root
 }

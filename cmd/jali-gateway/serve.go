@@ -55,6 +55,7 @@ func serve(ctx context.Context, dir, listen string, out io.Writer, ready func(en
 
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { g.Beat(ctx); return nil })
+	group.Go(func() error { return g.Verify(ctx) })
 	group.Go(func() error { return rpc.ServeAdmin(ctx, layout.Socket(), g, nil) })
 	group.Go(func() error {
 		return rpc.Serve(ctx, rpc.Config{

@@ -46,6 +46,21 @@ func (s *admins) Export(ctx context.Context, in *jaliv1.ExportRequest) (*jaliv1.
 	return activatedProto(s.gateway.Export(ctx, in.GetDir(), in.GetAudience()))
 }
 
+func (s *admins) Erase(ctx context.Context, in *jaliv1.EraseRequest) (*jaliv1.EraseResponse, error) {
+	o := gateway.ErasureOrder{
+		Scope: in.GetScope(), Law: in.GetLaw(), Entries: in.GetEntries(), Person: in.GetPerson(), Order: in.GetOrder(),
+		Approver: approver(ctx, in.GetApprover()), Approver2: in.GetApprover2(), Preview: in.GetPreview(),
+	}
+	if q, ok := in.GetWhat().(*jaliv1.EraseRequest_Query); ok {
+		o.Query = &q.Query
+	}
+	done, err := s.gateway.Erase(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	return &jaliv1.EraseResponse{Entries: done.Entries, Erase: done.Erase, Erased: done.Erased, Keys: int64(done.Keys), Ended: done.Ended}, nil
+}
+
 func (s *admins) Status(context.Context, *jaliv1.StatusRequest) (*jaliv1.StatusResponse, error) {
 	return statusProto(s.gateway.Status()), nil
 }

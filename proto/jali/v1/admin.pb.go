@@ -491,6 +491,238 @@ func (x *StatusResponse) GetManifests() map[string][]byte {
 	return nil
 }
 
+type EraseRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// person, query, result or retention
+	Scope string `protobuf:"bytes,1,opt,name=scope,proto3" json:"scope,omitempty"`
+	// Code of the legal basis, without spaces. It is public.
+	Law string `protobuf:"bytes,2,opt,name=law,proto3" json:"law,omitempty"`
+	// What to erase: entries as 5,7-9,12:actor; or every entry of a question, by its INTENT; or every entry that names a person.
+	//
+	// Types that are valid to be assigned to What:
+	//
+	//	*EraseRequest_Entries
+	//	*EraseRequest_Query
+	//	*EraseRequest_Person
+	What isEraseRequest_What `protobuf_oneof:"what"`
+	// The decision that this carries out.
+	Order string `protobuf:"bytes,6,opt,name=order,proto3" json:"order,omitempty"`
+	// Two different people.
+	Approver  string `protobuf:"bytes,7,opt,name=approver,proto3" json:"approver,omitempty"`
+	Approver2 string `protobuf:"bytes,8,opt,name=approver2,proto3" json:"approver2,omitempty"`
+	// Only tell what would be erased.
+	Preview       bool `protobuf:"varint,9,opt,name=preview,proto3" json:"preview,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EraseRequest) Reset() {
+	*x = EraseRequest{}
+	mi := &file_jali_v1_admin_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EraseRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EraseRequest) ProtoMessage() {}
+
+func (x *EraseRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_jali_v1_admin_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EraseRequest.ProtoReflect.Descriptor instead.
+func (*EraseRequest) Descriptor() ([]byte, []int) {
+	return file_jali_v1_admin_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *EraseRequest) GetScope() string {
+	if x != nil {
+		return x.Scope
+	}
+	return ""
+}
+
+func (x *EraseRequest) GetLaw() string {
+	if x != nil {
+		return x.Law
+	}
+	return ""
+}
+
+func (x *EraseRequest) GetWhat() isEraseRequest_What {
+	if x != nil {
+		return x.What
+	}
+	return nil
+}
+
+func (x *EraseRequest) GetEntries() string {
+	if x != nil {
+		if x, ok := x.What.(*EraseRequest_Entries); ok {
+			return x.Entries
+		}
+	}
+	return ""
+}
+
+func (x *EraseRequest) GetQuery() uint64 {
+	if x != nil {
+		if x, ok := x.What.(*EraseRequest_Query); ok {
+			return x.Query
+		}
+	}
+	return 0
+}
+
+func (x *EraseRequest) GetPerson() string {
+	if x != nil {
+		if x, ok := x.What.(*EraseRequest_Person); ok {
+			return x.Person
+		}
+	}
+	return ""
+}
+
+func (x *EraseRequest) GetOrder() string {
+	if x != nil {
+		return x.Order
+	}
+	return ""
+}
+
+func (x *EraseRequest) GetApprover() string {
+	if x != nil {
+		return x.Approver
+	}
+	return ""
+}
+
+func (x *EraseRequest) GetApprover2() string {
+	if x != nil {
+		return x.Approver2
+	}
+	return ""
+}
+
+func (x *EraseRequest) GetPreview() bool {
+	if x != nil {
+		return x.Preview
+	}
+	return false
+}
+
+type isEraseRequest_What interface {
+	isEraseRequest_What()
+}
+
+type EraseRequest_Entries struct {
+	Entries string `protobuf:"bytes,3,opt,name=entries,proto3,oneof"`
+}
+
+type EraseRequest_Query struct {
+	Query uint64 `protobuf:"varint,4,opt,name=query,proto3,oneof"`
+}
+
+type EraseRequest_Person struct {
+	Person string `protobuf:"bytes,5,opt,name=person,proto3,oneof"`
+}
+
+func (*EraseRequest_Entries) isEraseRequest_What() {}
+
+func (*EraseRequest_Query) isEraseRequest_What() {}
+
+func (*EraseRequest_Person) isEraseRequest_What() {}
+
+type EraseResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Entries, as they stand in the detail "list" of the ERASE.
+	Entries string `protobuf:"bytes,1,opt,name=entries,proto3" json:"entries,omitempty"`
+	// Sequence numbers of ERASE and ERASED.
+	Erase  uint64 `protobuf:"varint,2,opt,name=erase,proto3" json:"erase,omitempty"`
+	Erased uint64 `protobuf:"varint,3,opt,name=erased,proto3" json:"erased,omitempty"`
+	Keys   int64  `protobuf:"varint,4,opt,name=keys,proto3" json:"keys,omitempty"`
+	// Agreements that ended with their text.
+	Ended         []string `protobuf:"bytes,5,rep,name=ended,proto3" json:"ended,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EraseResponse) Reset() {
+	*x = EraseResponse{}
+	mi := &file_jali_v1_admin_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EraseResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EraseResponse) ProtoMessage() {}
+
+func (x *EraseResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_jali_v1_admin_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EraseResponse.ProtoReflect.Descriptor instead.
+func (*EraseResponse) Descriptor() ([]byte, []int) {
+	return file_jali_v1_admin_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *EraseResponse) GetEntries() string {
+	if x != nil {
+		return x.Entries
+	}
+	return ""
+}
+
+func (x *EraseResponse) GetErase() uint64 {
+	if x != nil {
+		return x.Erase
+	}
+	return 0
+}
+
+func (x *EraseResponse) GetErased() uint64 {
+	if x != nil {
+		return x.Erased
+	}
+	return 0
+}
+
+func (x *EraseResponse) GetKeys() int64 {
+	if x != nil {
+		return x.Keys
+	}
+	return 0
+}
+
+func (x *EraseResponse) GetEnded() []string {
+	if x != nil {
+		return x.Ended
+	}
+	return nil
+}
+
 var File_jali_v1_admin_proto protoreflect.FileDescriptor
 
 const file_jali_v1_admin_proto_rawDesc = "" +
@@ -533,14 +765,32 @@ const file_jali_v1_admin_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a<\n" +
 	"\x0eManifestsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\fR\x05value:\x028\x012\x8b\x03\n" +
+	"\x05value\x18\x02 \x01(\fR\x05value:\x028\x01\"\xf6\x01\n" +
+	"\fEraseRequest\x12\x14\n" +
+	"\x05scope\x18\x01 \x01(\tR\x05scope\x12\x10\n" +
+	"\x03law\x18\x02 \x01(\tR\x03law\x12\x1a\n" +
+	"\aentries\x18\x03 \x01(\tH\x00R\aentries\x12\x16\n" +
+	"\x05query\x18\x04 \x01(\x04H\x00R\x05query\x12\x18\n" +
+	"\x06person\x18\x05 \x01(\tH\x00R\x06person\x12\x14\n" +
+	"\x05order\x18\x06 \x01(\tR\x05order\x12\x1a\n" +
+	"\bapprover\x18\a \x01(\tR\bapprover\x12\x1c\n" +
+	"\tapprover2\x18\b \x01(\tR\tapprover2\x12\x18\n" +
+	"\apreview\x18\t \x01(\bR\apreviewB\x06\n" +
+	"\x04what\"\x81\x01\n" +
+	"\rEraseResponse\x12\x18\n" +
+	"\aentries\x18\x01 \x01(\tR\aentries\x12\x14\n" +
+	"\x05erase\x18\x02 \x01(\x04R\x05erase\x12\x16\n" +
+	"\x06erased\x18\x03 \x01(\x04R\x06erased\x12\x12\n" +
+	"\x04keys\x18\x04 \x01(\x03R\x04keys\x12\x14\n" +
+	"\x05ended\x18\x05 \x03(\tR\x05ended2\xc3\x03\n" +
 	"\fAdminService\x12F\n" +
 	"\x0fActivateDataset\x12\x1f.jali.v1.ActivateDatasetRequest\x1a\x12.jali.v1.Activated\x12@\n" +
 	"\fAddAgreement\x12\x1c.jali.v1.AddAgreementRequest\x1a\x12.jali.v1.Activated\x12:\n" +
 	"\tSetBudget\x12\x19.jali.v1.SetBudgetRequest\x1a\x12.jali.v1.Activated\x12D\n" +
 	"\x0eActivatePolicy\x12\x1e.jali.v1.ActivatePolicyRequest\x1a\x12.jali.v1.Activated\x129\n" +
 	"\x06Status\x12\x16.jali.v1.StatusRequest\x1a\x17.jali.v1.StatusResponse\x124\n" +
-	"\x06Export\x12\x16.jali.v1.ExportRequest\x1a\x12.jali.v1.ActivatedB\x1bZ\x19jali/proto/jali/v1;jaliv1b\x06proto3"
+	"\x06Export\x12\x16.jali.v1.ExportRequest\x1a\x12.jali.v1.Activated\x126\n" +
+	"\x05Erase\x12\x15.jali.v1.EraseRequest\x1a\x16.jali.v1.EraseResponseB\x1bZ\x19jali/proto/jali/v1;jaliv1b\x06proto3"
 
 var (
 	file_jali_v1_admin_proto_rawDescOnce sync.Once
@@ -554,7 +804,7 @@ func file_jali_v1_admin_proto_rawDescGZIP() []byte {
 	return file_jali_v1_admin_proto_rawDescData
 }
 
-var file_jali_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_jali_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_jali_v1_admin_proto_goTypes = []any{
 	(*ActivateDatasetRequest)(nil), // 0: jali.v1.ActivateDatasetRequest
 	(*AddAgreementRequest)(nil),    // 1: jali.v1.AddAgreementRequest
@@ -564,29 +814,33 @@ var file_jali_v1_admin_proto_goTypes = []any{
 	(*ExportRequest)(nil),          // 5: jali.v1.ExportRequest
 	(*StatusRequest)(nil),          // 6: jali.v1.StatusRequest
 	(*StatusResponse)(nil),         // 7: jali.v1.StatusResponse
-	nil,                            // 8: jali.v1.StatusResponse.DatasetsEntry
-	nil,                            // 9: jali.v1.StatusResponse.ManifestsEntry
+	(*EraseRequest)(nil),           // 8: jali.v1.EraseRequest
+	(*EraseResponse)(nil),          // 9: jali.v1.EraseResponse
+	nil,                            // 10: jali.v1.StatusResponse.DatasetsEntry
+	nil,                            // 11: jali.v1.StatusResponse.ManifestsEntry
 }
 var file_jali_v1_admin_proto_depIdxs = []int32{
-	8, // 0: jali.v1.StatusResponse.datasets:type_name -> jali.v1.StatusResponse.DatasetsEntry
-	9, // 1: jali.v1.StatusResponse.manifests:type_name -> jali.v1.StatusResponse.ManifestsEntry
-	0, // 2: jali.v1.AdminService.ActivateDataset:input_type -> jali.v1.ActivateDatasetRequest
-	1, // 3: jali.v1.AdminService.AddAgreement:input_type -> jali.v1.AddAgreementRequest
-	2, // 4: jali.v1.AdminService.SetBudget:input_type -> jali.v1.SetBudgetRequest
-	3, // 5: jali.v1.AdminService.ActivatePolicy:input_type -> jali.v1.ActivatePolicyRequest
-	6, // 6: jali.v1.AdminService.Status:input_type -> jali.v1.StatusRequest
-	5, // 7: jali.v1.AdminService.Export:input_type -> jali.v1.ExportRequest
-	4, // 8: jali.v1.AdminService.ActivateDataset:output_type -> jali.v1.Activated
-	4, // 9: jali.v1.AdminService.AddAgreement:output_type -> jali.v1.Activated
-	4, // 10: jali.v1.AdminService.SetBudget:output_type -> jali.v1.Activated
-	4, // 11: jali.v1.AdminService.ActivatePolicy:output_type -> jali.v1.Activated
-	7, // 12: jali.v1.AdminService.Status:output_type -> jali.v1.StatusResponse
-	4, // 13: jali.v1.AdminService.Export:output_type -> jali.v1.Activated
-	8, // [8:14] is the sub-list for method output_type
-	2, // [2:8] is the sub-list for method input_type
-	2, // [2:2] is the sub-list for extension type_name
-	2, // [2:2] is the sub-list for extension extendee
-	0, // [0:2] is the sub-list for field type_name
+	10, // 0: jali.v1.StatusResponse.datasets:type_name -> jali.v1.StatusResponse.DatasetsEntry
+	11, // 1: jali.v1.StatusResponse.manifests:type_name -> jali.v1.StatusResponse.ManifestsEntry
+	0,  // 2: jali.v1.AdminService.ActivateDataset:input_type -> jali.v1.ActivateDatasetRequest
+	1,  // 3: jali.v1.AdminService.AddAgreement:input_type -> jali.v1.AddAgreementRequest
+	2,  // 4: jali.v1.AdminService.SetBudget:input_type -> jali.v1.SetBudgetRequest
+	3,  // 5: jali.v1.AdminService.ActivatePolicy:input_type -> jali.v1.ActivatePolicyRequest
+	6,  // 6: jali.v1.AdminService.Status:input_type -> jali.v1.StatusRequest
+	5,  // 7: jali.v1.AdminService.Export:input_type -> jali.v1.ExportRequest
+	8,  // 8: jali.v1.AdminService.Erase:input_type -> jali.v1.EraseRequest
+	4,  // 9: jali.v1.AdminService.ActivateDataset:output_type -> jali.v1.Activated
+	4,  // 10: jali.v1.AdminService.AddAgreement:output_type -> jali.v1.Activated
+	4,  // 11: jali.v1.AdminService.SetBudget:output_type -> jali.v1.Activated
+	4,  // 12: jali.v1.AdminService.ActivatePolicy:output_type -> jali.v1.Activated
+	7,  // 13: jali.v1.AdminService.Status:output_type -> jali.v1.StatusResponse
+	4,  // 14: jali.v1.AdminService.Export:output_type -> jali.v1.Activated
+	9,  // 15: jali.v1.AdminService.Erase:output_type -> jali.v1.EraseResponse
+	9,  // [9:16] is the sub-list for method output_type
+	2,  // [2:9] is the sub-list for method input_type
+	2,  // [2:2] is the sub-list for extension type_name
+	2,  // [2:2] is the sub-list for extension extendee
+	0,  // [0:2] is the sub-list for field type_name
 }
 
 func init() { file_jali_v1_admin_proto_init() }
@@ -594,13 +848,18 @@ func file_jali_v1_admin_proto_init() {
 	if File_jali_v1_admin_proto != nil {
 		return
 	}
+	file_jali_v1_admin_proto_msgTypes[8].OneofWrappers = []any{
+		(*EraseRequest_Entries)(nil),
+		(*EraseRequest_Query)(nil),
+		(*EraseRequest_Person)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_jali_v1_admin_proto_rawDesc), len(file_jali_v1_admin_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   10,
+			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -25,6 +25,7 @@ const (
 	AdminService_ActivatePolicy_FullMethodName  = "/jali.v1.AdminService/ActivatePolicy"
 	AdminService_Status_FullMethodName          = "/jali.v1.AdminService/Status"
 	AdminService_Export_FullMethodName          = "/jali.v1.AdminService/Export"
+	AdminService_Erase_FullMethodName           = "/jali.v1.AdminService/Erase"
 )
 
 // AdminServiceClient is the client API for AdminService service.
@@ -41,6 +42,8 @@ type AdminServiceClient interface {
 	Status(ctx context.Context, in *StatusRequest, opts ...grpc.CallOption) (*StatusResponse, error)
 	// Export writes the log to a directory on the gateway's host and records it.
 	Export(ctx context.Context, in *ExportRequest, opts ...grpc.CallOption) (*Activated, error)
+	// Erase destroys the keys of details and stored results. The headers stay.
+	Erase(ctx context.Context, in *EraseRequest, opts ...grpc.CallOption) (*EraseResponse, error)
 }
 
 type adminServiceClient struct {
@@ -111,6 +114,16 @@ func (c *adminServiceClient) Export(ctx context.Context, in *ExportRequest, opts
 	return out, nil
 }
 
+func (c *adminServiceClient) Erase(ctx context.Context, in *EraseRequest, opts ...grpc.CallOption) (*EraseResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(EraseResponse)
+	err := c.cc.Invoke(ctx, AdminService_Erase_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // AdminServiceServer is the server API for AdminService service.
 // All implementations must embed UnimplementedAdminServiceServer
 // for forward compatibility.
@@ -125,6 +138,8 @@ type AdminServiceServer interface {
 	Status(context.Context, *StatusRequest) (*StatusResponse, error)
 	// Export writes the log to a directory on the gateway's host and records it.
 	Export(context.Context, *ExportRequest) (*Activated, error)
+	// Erase destroys the keys of details and stored results. The headers stay.
+	Erase(context.Context, *EraseRequest) (*EraseResponse, error)
 	mustEmbedUnimplementedAdminServiceServer()
 }
 
@@ -152,6 +167,9 @@ func (UnimplementedAdminServiceServer) Status(context.Context, *StatusRequest) (
 }
 func (UnimplementedAdminServiceServer) Export(context.Context, *ExportRequest) (*Activated, error) {
 	return nil, status.Error(codes.Unimplemented, "method Export not implemented")
+}
+func (UnimplementedAdminServiceServer) Erase(context.Context, *EraseRequest) (*EraseResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Erase not implemented")
 }
 func (UnimplementedAdminServiceServer) mustEmbedUnimplementedAdminServiceServer() {}
 func (UnimplementedAdminServiceServer) testEmbeddedByValue()                      {}
@@ -282,6 +300,24 @@ func _AdminService_Export_Handler(srv interface{}, ctx context.Context, dec func
 	return interceptor(ctx, in, info, handler)
 }
 
+func _AdminService_Erase_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(EraseRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServiceServer).Erase(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AdminService_Erase_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServiceServer).Erase(ctx, req.(*EraseRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // AdminService_ServiceDesc is the grpc.ServiceDesc for AdminService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -312,6 +348,10 @@ var AdminService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Export",
 			Handler:    _AdminService_Export_Handler,
+		},
+		{
+			MethodName: "Erase",
+			Handler:    _AdminService_Erase_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},
