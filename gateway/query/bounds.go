@@ -81,6 +81,10 @@ func (j *joined) factor(i int, mask uint) int64 {
 			if d == 0 {
 				d = unbounded
 			}
+			if t.Via != nil && name == t.Via.Key {
+				// A person's rows name rows of the via table that are the same person's, each by its unique key.
+				d = min(d, j.p.Dataset.Table(t.Via.Table).RowsPerPerson)
+			}
 			n = times(n, d)
 		}
 		best = min(best, n)
@@ -141,15 +145,24 @@ func (c *compiler) bound(sc *scope, p *Plan, at int) {
 	capped := Bounds{
 		Rows:   R,
 		Groups: min(groups, c.groups(p, newJoined(p, nil, func(t *catalog.Table) int64 { return t.GroupsPerPerson }).rows(), R)),
-		PerCol: min(inGroup, newJoined(p, p.GroupBy, func(t *catalog.Table) int64 { return t.RowsPerGroup }).rows()[whole]),
-	}
-	if len(p.GroupBy) == 0 {
-		capped.PerCol = min(inGroup, newJoined(p, nil, func(t *catalog.Table) int64 { return t.RowsPerGroup }).rows()[whole])
+		PerCol: min(inGroup, newJoined(p, p.GroupBy, func(t *catalog.Table) int64 { return rowsPerGroup(p, t) }).rows()[whole]),
 	}
 	p.Bounds, p.Form = choose(p.Items, proved, capped)
 	for i := range p.Items {
 		c.price(p, &p.Items[i], at)
 	}
+}
+
+// rowsPerGroup is the cap on a person's rows in one group. It is declared for groups of one value of a column of the table, such
+// as one drug. Where all rows of a person, or all of a band, fall in one group it would cut off most of them, so that it does
+// not apply there: the verified limit does.
+func rowsPerGroup(p *Plan, t *catalog.Table) int64 {
+	for _, g := range p.GroupBy {
+		if g.Band == nil && p.Tables[g.Table].Table == t && !perPerson(p, g) {
+			return t.RowsPerGroup
+		}
+	}
+	return t.RowsPerPerson
 }
 
 // choose takes the bounds with the smallest total sensitivity; enforcing is chosen only where it makes the answer cheaper,

@@ -246,6 +246,9 @@ func (s *scanner) blank(start int) *Error {
 	for i := start; i < s.at; i++ {
 		switch c := s.text[i]; {
 		case c == '\n':
+		case c == '\r' && (i+1 == len(s.text) || s.text[i+1] != '\n'):
+			// It ends a comment for PostgreSQL and for people's screens, so what follows would be read as part of the question.
+			return s.err(i, TextLimit, "a comment holds a carriage return without a line feed", "end lines with a line feed")
 		case c >= utf8.RuneSelf || c < ' ' && c != '\t' && c != '\r' || c == 0x7f:
 			return s.err(i, TextLimit, "a comment holds a character outside printable ASCII", "leave the comment out")
 		default:
