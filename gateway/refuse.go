@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
+	"unicode/utf8"
 
 	"jali/audit"
 	"jali/audit/store"
@@ -99,11 +101,24 @@ func causeOf(err error) string {
 	return "protection"
 }
 
-// clipText keeps the record's details within their limit: the text of a refused request may be anything.
+// clipText keeps the record's detail within its limit: the text of a refused request may be anything, and whatever it is, its
+// refusal must go on record. What counts is the size of its JSON, where control characters take six bytes each.
 func clipText(s string) string {
-	const most = 8192
-	if len(s) > most {
-		return fmt.Sprintf("%s... (%d bytes)", s[:most], len(s))
+	const most, mostJSON = 8192, 36_000 // a detail holds 36,864 bytes of JSON (audit.MaxDisclosure in base64)
+	asked, size := len(s), 0
+	s = strings.ToValidUTF8(s, "\uFFFD")
+	for i, r := range s {
+		switch {
+		case r < ' ' || r == '\u2028' || r == '\u2029':
+			size += 6
+		case r == '"' || r == '\\':
+			size += 2
+		default:
+			size += utf8.RuneLen(r)
+		}
+		if i+utf8.RuneLen(r) > most || size > mostJSON {
+			return fmt.Sprintf("%s... (%d bytes)", s[:i], asked)
+		}
 	}
 	return s
 }
