@@ -38,7 +38,7 @@ func TestMain(m *testing.M) {
 
 func build(dir string) error {
 	for _, p := range []string{"jali-gateway", "jali", "jali-auditor"} {
-		out, err := exec.Command("go", "build", "-tags", "duckdb_arrow", "-o", filepath.Join(dir, p), "jali/cmd/"+p).CombinedOutput()
+		out, err := exec.Command("go", "build", "-o", filepath.Join(dir, p), "jali/cmd/"+p).CombinedOutput()
 		if err != nil {
 			return fmt.Errorf("build %s: %w\n%s", p, err, out)
 		}
