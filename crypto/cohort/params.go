@@ -20,7 +20,7 @@ type Params struct {
 	width    int // bits per residue on the wire
 	q        []uint64
 	t        uint64
-	security int // bits, gate-count estimate of docs/design/lattice-security.md
+	security int // bits, lowest gate count in docs/design/lattice-security.md
 
 	once sync.Once
 	ar   *arith
@@ -41,15 +41,15 @@ const (
 // 2^34, 2^36, 2^45. A test derives them again.
 var sets = []*Params{
 	{
-		id: "ecq1-a", logN: 13, width: 51, t: 17179754497, security: 138,
+		id: "ecq1-a", logN: 13, width: 51, t: 17179754497, security: 134,
 		q: []uint64{2251799813554177, 2251799813472257, 2251799813406721, 2251799812980737},
 	},
 	{
-		id: "ecq1-aplus", logN: 13, width: 53, t: 68719230977, security: 132,
+		id: "ecq1-aplus", logN: 13, width: 53, t: 68719230977, security: 129,
 		q: []uint64{9007199254429697, 9007199254364161, 9007199254331393, 9007199253921793},
 	},
 	{
-		id: "ecq1-b", logN: 14, width: 50, t: 35184371138561, security: 241,
+		id: "ecq1-b", logN: 14, width: 50, t: 35184371138561, security: 233,
 		q: []uint64{1125899904679937, 1125899903991809, 1125899903827969, 1125899903795201, 1125899903500289},
 	},
 }
@@ -85,7 +85,7 @@ func (p *Params) MaxSlots() int { return maxSlots }
 // Limit is the largest absolute value of sum + noise that decrypts as itself: (t-1)/2.
 func (p *Params) Limit() int64 { return int64(p.t-1) / 2 }
 
-// SecurityBits is the recorded estimate in the gate-count cost model; core-SVP figures are lower, see
+// SecurityBits is the lowest recorded estimate in the gate-count cost model; core-SVP figures are lower, see
 // docs/design/lattice-security.md.
 func (p *Params) SecurityBits() int { return p.security }
 
