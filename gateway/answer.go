@@ -48,6 +48,11 @@ func (g *Gateway) Answer(ctx context.Context, who identity.Principal, req Reques
 		return answer, err
 	}
 
+	// What could not leave is not charged.
+	if refusal := g.witnesses.admits(ask.data.catalog.Level); refusal != nil {
+		return Answer{}, g.refuse(ctx, ask, refusal)
+	}
+
 	// The caller may go away from here on; the question it has paid for is answered and stored all the same.
 	ctx = context.WithoutCancel(ctx)
 
@@ -83,7 +88,12 @@ func (g *Gateway) Answer(ctx context.Context, who identity.Principal, req Reques
 		return Answer{}, noAnswer(intent.Seq)
 	}
 
-	// 10. respond: the answer with its receipt.
+	// 10. respond: the answer with its receipt, at level 2 after witnesses have cosigned the record of it.
+	release()
+	if refusal := g.hold(ctx, ask.data.catalog.Level, recorded.Seq); refusal != nil {
+		refusal.Decision = intent.Seq
+		return Answer{}, refusal
+	}
 	return g.respond(ask, intent.Seq, recorded.Seq, released, result, false)
 }
 
@@ -186,14 +196,6 @@ func (g *Gateway) respond(ask *ask, intent, release uint64, released protect.Rel
 		Decision: intent,
 		SlotOff:  !ask.data.slotted(),
 	}, nil
-}
-
-func (g *Gateway) receipt(intent, release uint64) ([]byte, error) {
-	r, err := g.log.Receipt(intent, release)
-	if err != nil {
-		return nil, err
-	}
-	return audit.FormatReceipt(r)
 }
 
 // fail records that a charged question has no answer, at the end of its slot, and returns the one constant error. The cause

@@ -99,10 +99,10 @@ func firstPolicy(d Layout) ([]byte, error) {
 	return policy.Build(policy.Source(), key)
 }
 
-// openLog opens the audit log of a state directory with its recovery.
-func openLog(d Layout, cfg Config) (*store.Store, error) {
+// openLog opens the audit log of a state directory with its recovery; admit is asked before anything is appended.
+func openLog(d Layout, cfg Config, admit func(*store.Store) error) (*store.Store, error) {
 	c := d.Log()
-	c.Now, c.Logger = cfg.Now, cfg.Operator
+	c.Now, c.Logger, c.Admit = cfg.Now, cfg.Operator, admit
 	return store.Open(c)
 }
 

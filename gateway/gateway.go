@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"strings"
 	"sync"
 	"time"
@@ -22,23 +23,25 @@ type Config struct {
 	Threads     int
 	MemoryLimit string
 	// Now is the clock of decisions, quotes and entries. Response slots run on the monotonic clock always.
-	Now func() time.Time
+	Now     func() time.Time
+	Witness WitnessConfig
 	// Operator is the operator's log: no data, no text of questions, no names of people. It is not the audit log.
 	Operator *slog.Logger
 }
 
 // Gateway answers questions about the datasets of one state directory. It is safe for concurrent use.
 type Gateway struct {
-	cfg      Config
-	layout   Layout
-	operator *slog.Logger
-	log      *store.Store
-	policy   *policy.Policy
-	quotes   *budget.Book
-	flight   *flight
-	rates    *rates
-	slots    *slots
-	reviews  *reviews
+	cfg       Config
+	layout    Layout
+	operator  *slog.Logger
+	log       *store.Store
+	policy    *policy.Policy
+	quotes    *budget.Book
+	flight    *flight
+	rates     *rates
+	slots     *slots
+	witnesses *witnesses
+	reviews   *reviews
 
 	mu         sync.RWMutex
 	agreements map[string]*agreement
@@ -63,8 +66,20 @@ func Open(ctx context.Context, cfg Config) (*Gateway, error) {
 		agreements: map[string]*agreement{}, datasets: map[string]*dataset{},
 	}
 	var err error
-	if g.log, err = openLog(g.layout, cfg); err != nil {
+	if g.witnesses, err = loadWitnesses(g.layout, cfg); err != nil {
+		return nil, err
+	}
+	if g.log, err = openLog(g.layout, cfg, g.witnesses.admit); err != nil {
 		return nil, fmt.Errorf("open audit log: %w", err)
+	}
+	g.witnesses.events = append(g.witnesses.events, g.witnesses.policyChanged(g.log)...)
+	if err := g.recordEvents(ctx); err != nil {
+		g.log.Close()
+		return nil, fmt.Errorf("record witness events: %w", err)
+	}
+	// The log's lock is ours, so nobody else works here: what engines of a killed process left behind goes.
+	if err := os.RemoveAll(g.layout.Scratch()); err != nil {
+		g.operator.Error("scratch directory not cleared", "err", err)
 	}
 	if err := g.loadPolicy(); err != nil {
 		g.log.Close()

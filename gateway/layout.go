@@ -32,6 +32,12 @@ func (d Layout) ServerKey() string       { return filepath.Join(string(d), "keys
 func (d Layout) Bundle(digest string) string {
 	return filepath.Join(string(d), "policy", digest+".tar.gz")
 }
+
+// SealPolicy and L2Policy are the quorum files (audit.ParseQuorum); Evidence is where contradictions of witnesses are kept.
+func (d Layout) SealPolicy() string { return filepath.Join(string(d), "seal.policy") }
+func (d Layout) L2Policy() string   { return filepath.Join(string(d), "l2.policy") }
+func (d Layout) Evidence() string   { return filepath.Join(string(d), "evidence") }
+
 func (d Layout) Socket() string   { return filepath.Join(string(d), "admin.sock") }
 func (d Layout) Config() string   { return filepath.Join(string(d), "config.yaml") }
 func (d Layout) Endpoint() string { return filepath.Join(string(d), "endpoint") }

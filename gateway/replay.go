@@ -108,6 +108,10 @@ func (g *Gateway) replay(ctx context.Context, a *ask) (Answer, bool, error) {
 			g.operator.Error("stored answer unreadable", "intent", intent)
 			return Answer{}, true, noAnswer(intent)
 		}
+		if refusal := g.hold(ctx, max(g.level(release), a.data.catalog.Level), release); refusal != nil {
+			refusal.Decision = intent
+			return Answer{}, true, refusal
+		}
 		slot, done := g.slots.take(a)
 		defer done()
 		slot.wait()

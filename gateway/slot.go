@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math/bits"
 	"runtime"
+	"sync"
 	"time"
 
 	"jali/gateway/query"
@@ -33,9 +34,10 @@ type slot struct {
 	off    bool
 }
 
+// take waits for a permit. The returned function gives the permit back; more calls than one do nothing.
 func (s *slots) take(a *ask) (*slot, func()) {
 	s.permits <- struct{}{}
-	return &slot{start: time.Now(), length: a.slotLength(), off: !a.data.slotted()}, func() { <-s.permits }
+	return &slot{start: time.Now(), length: a.slotLength(), off: !a.data.slotted()}, sync.OnceFunc(func() { <-s.permits })
 }
 
 func (s *slot) deadline() time.Time { return s.start.Add(s.length) }

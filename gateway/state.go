@@ -133,6 +133,9 @@ func (g *Gateway) loadDataset(id string) error {
 	if cat.Digest != manifest.Catalog {
 		return fmt.Errorf("dataset %s: the catalogue changed since the data were imported: import them again under the new one, or put the old file back", id)
 	}
+	if cat.Level >= 2 && g.witnesses.l2 == nil {
+		return fmt.Errorf("dataset %s: %w", id, errNoWitnesses)
+	}
 	path := g.layout.Version(id, version)
 	if err := manifest.CheckFile(path); err != nil {
 		return fmt.Errorf("dataset %s: %w", id, err)

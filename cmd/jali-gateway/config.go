@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"runtime"
+	"time"
 
 	"github.com/goccy/go-yaml"
 
@@ -21,8 +22,9 @@ type config struct {
 	// Hosts are the names and addresses in the development server certificate.
 	Hosts []string `yaml:"hosts"`
 	// Metrics is a loopback address for Prometheus and /readyz; empty: none.
-	Metrics string       `yaml:"metrics"`
-	Engine  engineConfig `yaml:"engine"`
+	Metrics string        `yaml:"metrics"`
+	Engine  engineConfig  `yaml:"engine"`
+	Witness witnessConfig `yaml:"witness"`
 	// LogLevel is debug, info, warn or error.
 	LogLevel slog.Level `yaml:"log_level"`
 }
@@ -32,12 +34,21 @@ type engineConfig struct {
 	Memory  string `yaml:"memory"`  // per dataset, as DuckDB reads it: 2GB
 }
 
+// witnessConfig is how witnesses are asked; who they are stands in seal.policy and l2.policy.
+type witnessConfig struct {
+	Interval time.Duration `yaml:"interval"` // between rounds while the log grows
+	Timeout  time.Duration `yaml:"timeout"`  // for one witness in one round
+	Hold     time.Duration `yaml:"hold"`     // how long an answer of level 2 waits before its asker hears "pending"
+	Grace    time.Duration `yaml:"grace"`    // how long answers of level 1 go on without a quorum
+}
+
 const configFormat = "jali-config/1"
 
 func defaultConfig() config {
 	return config{
 		Format: configFormat, Listen: "127.0.0.1:8443", Hosts: []string{"localhost", "127.0.0.1"},
-		Engine: engineConfig{Threads: runtime.NumCPU(), Memory: "2GB"},
+		Engine:  engineConfig{Threads: runtime.NumCPU(), Memory: "2GB"},
+		Witness: witnessConfig{Interval: time.Second, Timeout: 10 * time.Second, Hold: 20 * time.Second, Grace: 4 * time.Hour},
 	}
 }
 

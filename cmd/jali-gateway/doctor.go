@@ -93,7 +93,7 @@ func (d *doctor) examine(ctx context.Context) {
 		fmt.Fprintf(d.out, "      %s: %d entries, last %s\n", report.Origin, report.Size, report.Last.Format(time.RFC3339))
 	}
 	d.catalogues()
-	g, err := gateway.Open(ctx, gateway.Config{Dir: d.dir, Threads: cfg.Engine.Threads, MemoryLimit: cfg.Engine.Memory, Operator: operatorLog(cfg.LogLevel)})
+	g, err := gateway.Open(ctx, gateway.Config{Dir: d.dir, Threads: cfg.Engine.Threads, MemoryLimit: cfg.Engine.Memory, Witness: gateway.WitnessConfig(cfg.Witness), Operator: operatorLog(cfg.LogLevel)})
 	if !d.check("open: log, policy, agreements, data versions", err, "see the message; docs/operations.md lists the causes") {
 		return
 	}

@@ -18,7 +18,7 @@ import (
 )
 
 // Exit statuses: 1 a failure, 2 wrong usage or bad input; of the audit log 70 a commit failed, 71 in use by another process, 72
-// damaged (store.ExitCode). A supervisor must not restart after 72.
+// damaged, 73 rolled back, 74 forked, 75 too few witnesses (gateway.ExitCode). A supervisor must not restart after 72, 73, 74.
 const (
 	exitFailed = 1
 	exitUsage  = 2
@@ -51,8 +51,8 @@ func run(ctx context.Context, args []string) int {
 		if errors.Is(err, gateway.ErrRecord) {
 			return store.ExitDamaged
 		}
-		if errors.Is(err, store.ErrLocked) || errors.Is(err, store.ErrDamaged) {
-			return store.ExitCode(err)
+		if code := gateway.ExitCode(err); code != 0 {
+			return code
 		}
 		return exitFailed
 	}

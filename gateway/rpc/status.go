@@ -63,7 +63,7 @@ func codeOf(c gateway.Code) codes.Code {
 		return codes.NotFound
 	case gateway.NoAnswer:
 		return codes.Aborted
-	case gateway.Unavailable:
+	case gateway.Unavailable, gateway.Pending:
 		return codes.Unavailable
 	}
 	return codes.Internal
