@@ -8,6 +8,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 
+	"jali/audit"
 	jaliv1 "jali/proto/jali/v1"
 )
 
@@ -19,6 +20,7 @@ type Client struct {
 	conn     *grpc.ClientConn
 	config   Config
 	vkeys    []string
+	seal     *audit.Quorum // nil: no receipt is called sealed
 	queries  jaliv1.QueryServiceClient
 	catalog  jaliv1.CatalogServiceClient
 	balances jaliv1.BudgetServiceClient
@@ -39,6 +41,10 @@ func Dial(ctx context.Context, config Config) (*Client, error) {
 		return nil, err
 	}
 	vkeys, err := config.vkeys()
+	if err != nil {
+		return nil, err
+	}
+	seal, err := config.quorum()
 	if err != nil {
 		return nil, err
 	}
@@ -63,7 +69,7 @@ func Dial(ctx context.Context, config Config) (*Client, error) {
 		return nil, fmt.Errorf("dial gateway: %w", err)
 	}
 	return &Client{
-		conn: conn, config: config, vkeys: vkeys,
+		conn: conn, config: config, vkeys: vkeys, seal: seal,
 		queries:  jaliv1.NewQueryServiceClient(conn),
 		catalog:  jaliv1.NewCatalogServiceClient(conn),
 		balances: jaliv1.NewBudgetServiceClient(conn),

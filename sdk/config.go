@@ -12,6 +12,8 @@ import (
 	"runtime"
 	"strings"
 	"time"
+
+	"jali/audit"
 )
 
 // ErrConfig matches every error about the client's own configuration.
@@ -30,6 +32,9 @@ type Config struct {
 	// They are what a receipt is checked against: without them Query refuses before it sends anything. Catalogue, quotes
 	// and balances work without.
 	VKeys string
+	// Seal is your own copy of the log's seal policy, or its path: which witnesses must have cosigned for a receipt to count as
+	// sealed. Empty: no receipt is called sealed.
+	Seal string
 	// Timeout bounds a call, retries included, whose context has no deadline. Zero: 60 s.
 	Timeout time.Duration
 	// Attempts is how often a call is tried while the gateway is unavailable. Zero: 5.
@@ -106,6 +111,25 @@ func (c Config) tls(now time.Time) (*tls.Config, error) {
 
 // vkeyLine is a note verifier key: name, 8 hex digits of key hash, base64 of algorithm and key.
 var vkeyLine = regexp.MustCompile(`^[^\s+]+\+[0-9a-f]{8}\+[A-Za-z0-9+/]+={0,2}$`)
+
+// quorum reads the seal policy; nil when there is none.
+func (c Config) quorum() (*audit.Quorum, error) {
+	if c.Seal == "" {
+		return nil, nil
+	}
+	text := []byte(c.Seal)
+	if !strings.Contains(c.Seal, "\n") {
+		var err error
+		if text, err = os.ReadFile(c.Seal); err != nil {
+			return nil, configError("name the seal.policy that you agreed on with the witnesses", "read seal policy: %v", err)
+		}
+	}
+	q, err := audit.ParseQuorum(text)
+	if err != nil {
+		return nil, configError("docs/operations.md, witnesses, describes the format", "read seal policy: %v", err)
+	}
+	return q, nil
+}
 
 // vkeys returns the pinned verifier keys, one per line; # starts a comment line. None when VKeys is empty.
 func (c Config) vkeys() ([]string, error) {

@@ -23,6 +23,7 @@ type Profile struct {
 	Cert      string `yaml:"cert"`
 	Key       string `yaml:"key"`
 	VKeys     string `yaml:"vkeys"`
+	Seal      string `yaml:"seal"` // seal.policy
 	Agreement string `yaml:"agreement"`
 	Purpose   string `yaml:"purpose"`
 	Dataset   string `yaml:"dataset"`
@@ -30,7 +31,7 @@ type Profile struct {
 
 // Config is the connection part of a profile.
 func (p Profile) Config() Config {
-	return Config{Endpoint: p.Endpoint, CA: p.CA, Cert: p.Cert, Key: p.Key, VKeys: p.VKeys}
+	return Config{Endpoint: p.Endpoint, CA: p.CA, Cert: p.Cert, Key: p.Key, VKeys: p.VKeys, Seal: p.Seal}
 }
 
 // profiles is the file: a default and named profiles. Unknown keys are errors, so that a misspelt one is not silently
@@ -128,7 +129,7 @@ func readProfiles(path string) (profiles, error) {
 	}
 	home, _ := os.UserHomeDir() // without one, ~ stays as it is and opening the file says so
 	for name, p := range all.Profiles {
-		for _, field := range []*string{&p.CA, &p.Cert, &p.Key, &p.VKeys} {
+		for _, field := range []*string{&p.CA, &p.Cert, &p.Key, &p.VKeys, &p.Seal} {
 			*field = resolve(*field, base, home)
 		}
 		all.Profiles[name] = p

@@ -26,8 +26,11 @@ type Receipt struct {
 	SignedBy []string `json:"signed_by"`
 	// KeyIDs are the key hashes of the pinned keys.
 	KeyIDs []string `json:"key_ids"`
-	// Sealed: witnesses outside the operator cosigned. Unsealed, the operator alone vouches for the log's history.
-	Sealed bool `json:"sealed"`
+	// Sealed: enough witnesses of the seal policy given (Config.Seal) cosigned. Unsealed, the operator alone vouches for the log's
+	// history. Policy is the digest of the seal policy that the receipt names; empty: the log is unwitnessed.
+	Sealed     bool     `json:"sealed"`
+	Policy     string   `json:"policy,omitempty"`
+	CosignedBy []string `json:"cosigned_by,omitempty"`
 	// Released is when the answer went on record, by the gateway's clock.
 	Released time.Time `json:"released"`
 	// Agreement, Dataset and Purpose are on the public part of the record; SQL is the text as first asked, when disclosed.
@@ -45,6 +48,11 @@ type Receipt struct {
 // bytes that came with it ([Result.Raw]); nil leaves them unchecked, and the Receipt says so. An error matches ErrReceipt, or
 // ErrConfig when the keys cannot be read.
 func VerifyReceipt(receipt, result []byte, vkeys string) (Receipt, error) {
+	return VerifySealedReceipt(receipt, result, vkeys, "")
+}
+
+// VerifySealedReceipt is VerifyReceipt that also judges cosignatures, by a seal policy (its text or path, see Config.Seal).
+func VerifySealedReceipt(receipt, result []byte, vkeys, seal string) (Receipt, error) {
 	keys, err := Config{VKeys: vkeys}.vkeys()
 	if err != nil {
 		return Receipt{}, err
@@ -52,24 +60,31 @@ func VerifyReceipt(receipt, result []byte, vkeys string) (Receipt, error) {
 	if len(keys) == 0 {
 		return Receipt{}, configError("name the log's verifier keys (--vkeys, or vkeys: in the profile)", "a receipt cannot be verified without the log's verifier keys")
 	}
-	got, _, err := checkReceipt(receipt, result, keys)
+	quorum, err := Config{Seal: seal}.quorum()
+	if err != nil {
+		return Receipt{}, err
+	}
+	got, _, err := checkReceipt(receipt, result, keys, quorum)
 	if err != nil {
 		return Receipt{}, &ReceiptError{Reason: err, UnverifiedReceipt: receipt, UnverifiedResult: result}
 	}
 	return got, nil
 }
 
-func checkReceipt(receipt, result []byte, vkeys []string) (Receipt, audit.Report, error) {
-	report, err := audit.VerifyReceipt(receipt, result, vkeys, "")
+func checkReceipt(receipt, result []byte, vkeys []string, seal *audit.Quorum) (Receipt, audit.Report, error) {
+	report, err := audit.VerifySealedReceipt(receipt, result, vkeys, "", seal)
 	if err != nil {
 		return Receipt{}, audit.Report{}, err
 	}
 	in := report.Intent
 	r := Receipt{
 		Raw: receipt, Intent: in.Seq, Release: report.Release.Seq, Origin: report.Origin, Size: report.Size, SignedBy: report.SignedBy,
-		Sealed: report.Sealed, Released: time.UnixMicro(report.Release.Time).UTC(),
+		Sealed: report.Sealed, Policy: report.Policy, Released: time.UnixMicro(report.Release.Time).UTC(),
 		Agreement: in.Text("ag"), Dataset: in.Text("ds"), Purpose: in.Text("pu"), SQL: disclosed(report, "query"),
 		ResultChecked: report.ResultChecked, Checks: report.Checks,
+	}
+	for _, s := range report.Cosignatures {
+		r.CosignedBy = append(r.CosignedBy, s.Name+" ("+s.Algorithm+")")
 	}
 	for _, key := range vkeys {
 		if parts := strings.SplitN(key, "+", 3); len(parts) == 3 {
@@ -85,7 +100,7 @@ func (c *Client) verify(q Query, answer *jaliv1.QueryResponse) (Receipt, error) 
 	if len(answer.GetReceipt()) == 0 || len(answer.GetResult()) == 0 {
 		return Receipt{}, errors.New("the answer came without result or receipt")
 	}
-	r, report, err := checkReceipt(answer.GetReceipt(), answer.GetResult(), c.vkeys)
+	r, report, err := checkReceipt(answer.GetReceipt(), answer.GetResult(), c.vkeys, c.seal)
 	if err != nil {
 		return Receipt{}, err
 	}

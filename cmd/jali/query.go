@@ -163,7 +163,10 @@ func receiptLine(r sdk.Receipt) string {
 
 func sealLine(r sdk.Receipt) string {
 	if r.Sealed {
-		return "sealed: witnesses outside the operator have cosigned the log"
+		return "sealed: cosigned by " + strings.Join(r.CosignedBy, ", ")
+	}
+	if r.Policy != "" {
+		return "unsealed: too few cosignatures of the seal policy given (--seal), or none was given to judge by"
 	}
 	return "unsealed: no witness has cosigned yet; the operator alone vouches for the log's history"
 }

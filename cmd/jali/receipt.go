@@ -43,13 +43,16 @@ No gateway is asked. With --result the bytes written by "jali query --result" ar
 		Example: `  jali receipt verify receipt.json --result result.json --vkeys vkeys`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			vkeys := a.link.vkeys
+			vkeys, seal := a.link.vkeys, a.link.seal
 			if vkeys == "" {
 				p, err := sdk.LoadProfile(a.link.profile)
 				if err != nil && !errors.Is(err, sdk.ErrNoProfile) {
 					return err
 				}
 				vkeys = p.VKeys
+				if seal == "" {
+					seal = p.Seal
+				}
 			}
 			receipt, err := readEvidence(args[0])
 			if err != nil {
@@ -61,7 +64,7 @@ No gateway is asked. With --result the bytes written by "jali query --result" ar
 					return err
 				}
 			}
-			shown, err := sdk.VerifyReceipt(receipt, result, vkeys)
+			shown, err := sdk.VerifySealedReceipt(receipt, result, vkeys, seal)
 			if err != nil {
 				return err
 			}
