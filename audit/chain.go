@@ -24,7 +24,8 @@ var (
 // and two bits per intent. The zero Chain is not usable; a Chain is not for concurrent use. After an error it must be
 // discarded.
 type Chain struct {
-	// Visit, if set before the first Next, sees every node of the Merkle tree as it is completed (for tiles).
+	// Visit, if set before the first Next of a chain that begins at entry 0, sees every node of the Merkle tree as it is
+	// completed (for tiles). It must not keep the slice.
 	Visit compact.VisitFn
 
 	origin string
@@ -35,7 +36,8 @@ type Chain struct {
 	head   [32]byte
 	t      int64
 	closed bool
-	tree   *compact.Range
+	tree   frontier
+	rooted bool // the tree is of all entries: checking began at entry 0
 	h      header
 
 	ledgers  map[LedgerKey]*Ledger
@@ -70,7 +72,7 @@ func ResumeChain(origin string, n uint64, head [32]byte, t int64) *Chain {
 
 func resume(origin string, n uint64, head [32]byte, t int64) *Chain {
 	return &Chain{
-		origin: origin, first: n, n: n, head: head, t: t, tree: Ranges.NewEmptyRange(n),
+		origin: origin, first: n, rooted: n == 0, n: n, head: head, t: t,
 		ledgers: map[LedgerKey]*Ledger{}, active: map[string]Active{}, open: map[uint64]struct{}{}, erasing: map[uint64]struct{}{},
 		released: map[uint64]uint64{}, counts: map[Kind]uint64{},
 	}
@@ -82,9 +84,8 @@ func (c *Chain) Next(line []byte) error {
 	if field, err := c.check(line); err != nil {
 		return &EntryError{c.n, field, err}
 	}
-	// The range keeps the slice, so it gets one of its own.
-	if err := c.tree.Append(append(make([]byte, 0, 32), leaf[:]...), c.Visit); err != nil {
-		return &EntryError{c.n, "", err}
+	if c.rooted {
+		c.tree.append(&leaf, c.Visit)
 	}
 	c.counts[c.h.kind]++
 	c.head, c.t = leaf, c.h.time
@@ -135,10 +136,14 @@ func (c *Chain) check(line []byte) (string, error) {
 	if h.seq != c.n {
 		return "seq", ErrSeq
 	}
-	var prev [32]byte
-	b64.Decode(prev[:], h.prev) // parse has checked it
+	want := &c.head
+	if c.n == 0 {
+		want = &c.prev0
+	}
+	var prev [43]byte // a digest has one spelling
+	b64.Encode(prev[:], want[:])
 	switch {
-	case c.n > 0 && prev != c.head, c.n == 0 && prev != c.prev0:
+	case string(h.prev) != string(prev[:]):
 		return "prev", ErrPrev
 	case h.time < c.t:
 		return "t", ErrTime
@@ -212,7 +217,12 @@ func (c *Chain) Head() [32]byte { return c.head }
 func (c *Chain) Time() int64 { return c.t }
 
 // Root is the Merkle root of all entries. It needs a chain that began at entry 0.
-func (c *Chain) Root() ([32]byte, error) { return RootOf(c.tree) }
+func (c *Chain) Root() ([32]byte, error) {
+	if !c.rooted {
+		return [32]byte{}, fmt.Errorf("%w: the chain did not begin at entry 0", ErrProof)
+	}
+	return c.tree.root(), nil
+}
 
 // Open lists the intents without outcome.
 func (c *Chain) Open() map[uint64]struct{} { return c.open }

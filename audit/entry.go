@@ -192,8 +192,7 @@ func (h *header) parse(line []byte) (string, error) {
 			return name, fmt.Errorf("%w: missing", ErrField)
 		}
 	}
-	var digest [32]byte
-	if n, err := b64.Decode(digest[:min(32, b64.DecodedLen(len(h.prev)))], h.prev); err != nil || n != 32 || len(h.prev) != 43 {
+	if !isDigest(h.prev) {
 		return "prev", fmt.Errorf("%w: not a digest", ErrField)
 	}
 	details := 0
@@ -205,15 +204,40 @@ func (h *header) parse(line []byte) (string, error) {
 		if details++; details > MaxDetails {
 			return "dtl", fmt.Errorf("%w: more than %d details", ErrField, MaxDetails)
 		}
-		if f.typ != 's' || len(f.str) != 43 {
-			return "dtl", fmt.Errorf("%w: not a digest", ErrField)
-		}
-		if n, err := b64.Decode(digest[:], f.str); err != nil || n != 32 {
+		if f.typ != 's' || !isDigest(f.str) {
 			return "dtl", fmt.Errorf("%w: not a digest", ErrField)
 		}
 	}
 	return "", nil
 }
+
+// isDigest reports whether b is the unpadded base64url of 32 bytes, in its one spelling: 43 characters, of which the last
+// carries four bits. What the scanner accepts as a string has, besides this alphabet, only . : / @ + and =.
+func isDigest(b []byte) bool {
+	if len(b) != 43 {
+		return false
+	}
+	for _, c := range b[:42] {
+		if digestByte[c]&inDigest == 0 {
+			return false
+		}
+	}
+	return digestByte[b[42]]&endsDigest != 0
+}
+
+const (
+	inDigest   = 1
+	endsDigest = 2
+)
+
+var digestByte = func() (t [256]uint8) {
+	for i, c := range []byte("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") {
+		if t[c] = inDigest; i%4 == 0 {
+			t[c] |= endsDigest
+		}
+	}
+	return t
+}()
 
 // kindOf interns the names of known kinds.
 func kindOf(b []byte) Kind {
@@ -232,18 +256,24 @@ var kindNames = func() map[string]Kind {
 }()
 
 // top finds a field of the header itself, member one of a nested object; nil if absent.
-func (h *header) top(key string) *field {
-	for i := range h.fields {
-		if f := &h.fields[i]; f.sub == nil && string(f.key) == key {
-			return f
+func (h *header) top(key string) *field { return h.find(key, "") }
+
+func (h *header) member(key, sub string) *field { return h.find(key, sub) }
+
+// find searches the fields, which the grammar has in order: by key, and the members of an object after its own marker.
+func (h *header) find(key, sub string) *field {
+	lo, hi := 0, len(h.fields)
+	for lo < hi {
+		mid := int(uint(lo+hi) / 2)
+		f := &h.fields[mid]
+		if string(f.key) < key || string(f.key) == key && string(f.sub) < sub {
+			lo = mid + 1
+		} else {
+			hi = mid
 		}
 	}
-	return nil
-}
-
-func (h *header) member(key, sub string) *field {
-	for i := range h.fields {
-		if f := &h.fields[i]; f.sub != nil && string(f.key) == key && string(f.sub) == sub {
+	if lo < len(h.fields) {
+		if f := &h.fields[lo]; string(f.key) == key && string(f.sub) == sub {
 			return f
 		}
 	}

@@ -177,3 +177,24 @@ func FuzzParseEntry(f *testing.F) {
 		}
 	})
 }
+
+// isDigest accepts exactly what strict decoding does.
+func TestIsDigest(t *testing.T) {
+	good := []byte(Digest(LeafHash([]byte("x"))))
+	for at := range good {
+		for c := range 256 {
+			b := append([]byte(nil), good...)
+			b[at] = byte(c)
+			raw, err := b64.DecodeString(string(b))
+			want := err == nil && len(raw) == 32 && c != '\n' && c != '\r'
+			if isDigest(b) != want {
+				t.Fatalf("byte %d = %#x: %v, want %v", at, c, !want, want)
+			}
+		}
+	}
+	for _, n := range []int{0, 42, 44, 86} {
+		if isDigest(bytes.Repeat([]byte{'A'}, n)) {
+			t.Errorf("%d characters", n)
+		}
+	}
+}

@@ -13,12 +13,16 @@ var Ranges = &compact.RangeFactory{Hash: nodeHash}
 
 // nodeHash is rfc6962.DefaultHasher.HashChildren, SHA-256(0x01 || left || right), with one allocation instead of four.
 func nodeHash(left, right []byte) []byte {
+	h := parent((*[32]byte)(left), (*[32]byte)(right))
+	return h[:]
+}
+
+func parent(left, right *[32]byte) [32]byte {
 	var b [65]byte
 	b[0] = rfc6962.RFC6962NodeHashPrefix
-	copy(b[1:33], left)
-	copy(b[33:], right)
-	h := sha256.Sum256(b[:])
-	return h[:]
+	copy(b[1:33], left[:])
+	copy(b[33:], right[:])
+	return sha256.Sum256(b[:])
 }
 
 // LeafHash is L_i = SHA-256(0x00 || E_i): leaf of the tree and link of the chain at once.
