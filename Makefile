@@ -6,7 +6,6 @@ SHELL := /bin/bash
 
 export PATH := $(CURDIR)/build/go/bin:$(PATH)
 export GOTOOLCHAIN ?= auto
-GOFLAGS_TAGS := -tags duckdb_arrow
 PERSONS ?= 10000
 TIME ?= 30s
 ONLY ?= .
@@ -22,7 +21,7 @@ build/setup.stamp: tools/setup.sh go.mod
 
 # The three programs: the gateway with its engine (cgo), and two static ones without C.
 build: setup
-	CGO_ENABLED=1 go build $(GOFLAGS_TAGS) -trimpath -o build/bin/jali-gateway ./cmd/jali-gateway
+	CGO_ENABLED=1 go build -trimpath -o build/bin/jali-gateway ./cmd/jali-gateway
 	CGO_ENABLED=0 go build -trimpath -o build/bin/jali ./cmd/jali
 	CGO_ENABLED=0 go build -trimpath -o build/bin/jali-auditor ./cmd/jali-auditor
 
@@ -34,11 +33,11 @@ test: build lint proto-check unit race fuzz-smoke
 
 # Everything, against the real programs where a program is what is tested.
 unit: build
-	JALI_BIN=$(CURDIR)/build/bin go test $(GOFLAGS_TAGS) -timeout 30m ./...
+	JALI_BIN=$(CURDIR)/build/bin go test -timeout 30m ./...
 
 # The race detector where goroutines meet; the engine's C++ is left out.
 race: setup
-	go test $(GOFLAGS_TAGS) -race -short -timeout 15m ./audit/... ./crypto/noise ./gateway/budget ./gateway/protect ./gateway ./policy
+	go test -race -short -timeout 15m ./audit/... ./crypto/noise ./gateway/budget ./gateway/protect ./gateway ./policy
 
 fuzz-smoke: setup
 	@tools/fuzz.sh $(FUZZ_SMOKE)
@@ -49,7 +48,7 @@ fuzz: setup
 
 # Ratios in one run, as a table and build/bench.json: make bench ONLY=regexp runs a part.
 bench: build
-	@go run $(GOFLAGS_TAGS) ./tools/bench -only '$(ONLY)' -out build/bench.json
+	@go run ./tools/bench -only '$(ONLY)' -out build/bench.json
 
 lint: setup
 	@tools/lint.sh

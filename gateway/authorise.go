@@ -24,6 +24,16 @@ func (g *Gateway) authorise(ctx context.Context, a *ask) *Refusal {
 		return denied("policy.undecided", "the policy did not decide, which counts as no", "tell the custodian: the gateway's log says what failed")
 	}
 	if len(reasons) > 0 || !grant.Valid(g.now()) {
+		for i := range reasons {
+			switch reasons[i].Code {
+			case "accuracy":
+				reasons[i].Hint = "the smallest errors the agreement allows are --error " + a.floors(a.agreement.MinError)
+			case "price":
+				if fits := g.fits(a); fits != "" {
+					reasons[i].Hint = "the smallest error that fits is --error " + fits
+				}
+			}
+		}
 		r := &Refusal{Code: PolicyDenied, Message: "the policy does not allow this question", Reasons: reasons}
 		if len(reasons) > 0 {
 			r.Message, r.Hint = reasons[0].Text, reasons[0].Hint

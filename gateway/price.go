@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"math/big"
+	"strconv"
+	"strings"
 
 	"jali/gateway/budget"
 	"jali/gateway/identity"
@@ -119,7 +121,7 @@ func badError(name, text string) *Refusal {
 		return &Refusal{Code: PrecisionRange, Message: "no accuracy was asked for", Hint: hint}
 	}
 	if name != "" {
-		return &Refusal{Code: PrecisionRange, Message: fmt.Sprintf("the error asked for %s is not a positive number in range", name), Hint: hint + "; counts take whole numbers, sums the decimals of their column"}
+		return &Refusal{Code: PrecisionRange, Message: fmt.Sprintf("the error asked for %s is not a positive number in range", name), Hint: hint + "; counts, AVG, VAR and STDDEV take whole rows or persons, sums their own unit with the decimals of their column"}
 	}
 	return &Refusal{Code: PrecisionRange, Message: "the error asked for is not a positive number in range", Hint: hint}
 }
@@ -135,15 +137,46 @@ func itemDecimals(it query.Item) int {
 	return d
 }
 
-// smallestCountError is the accuracy policy judges: the smallest half-width bought, in units of one person's weight.
+// smallestCountError is the accuracy policy judges: the smallest half-width bought, in rows or persons. A sum counts as many
+// rows as its half-width holds of the largest value one row may have.
 func (a *ask) smallestCountError() float64 {
 	least := math.Inf(1)
-	for _, l := range a.cost.Lines {
-		s2, _ := new(big.Float).SetInt(l.S2).Float64()
+	for i, l := range a.cost.Lines {
 		e, _ := new(big.Float).SetInt(l.E).Float64()
-		least = min(least, e/math.Sqrt(s2))
+		least = min(least, e/rowWeight(a.plan.Items[i]))
 	}
 	return least
+}
+
+// rowWeight is the most one row adds to an item, in scaled units.
+func rowWeight(it query.Item) float64 {
+	switch it.Kind {
+	case query.Sum, query.Squares:
+		lo, hi := it.Col.Column.ClipLo-it.Center, it.Col.Column.ClipHi-it.Center
+		w := float64(max(lo, -lo, hi, -hi, 1))
+		if it.Kind == query.Squares {
+			return w * w
+		}
+		return w
+	}
+	return 1
+}
+
+// floors says in each output's own unit what the agreement's accuracy floor means, for a refusal that can be acted on.
+func (a *ask) floors(least float64) string {
+	var parts []string
+	for _, c := range a.columns {
+		o := a.spec.Outputs[c.Index]
+		if o.Kind == protect.OutGroup {
+			continue
+		}
+		e := least
+		if o.Kind == protect.OutSum {
+			e *= rowWeight(a.plan.Items[o.S]) / math.Pow10(o.Decimals)
+		}
+		parts = append(parts, fmt.Sprintf("%s=%s", c.Name, strconv.FormatFloat(math.Ceil(e), 'f', -1, 64)))
+	}
+	return strings.Join(parts, ",")
 }
 
 func sigma(l budget.Line) float64 {
@@ -225,16 +258,18 @@ func deltaText(delta int64) string {
 	return fmt.Sprintf(" and delta %.3g for its private group keys", float64(delta)/1e18)
 }
 
-// fits is the smallest plain error whose price both ledgers could pay, or "" when there is none or ErrorFor is in use.
+// fits is the smallest plain error that the agreement's balance and its limit for one query could pay, or "" when there is none
+// or ErrorFor is in use. The population's balance is not in it: an asker could read that figure off.
 func (g *Gateway) fits(a *ask) string {
 	if len(a.req.ErrorFor) > 0 {
 		return ""
 	}
 	b, err := g.log.Balance(a.agreement.ID, a.data.catalog.Population)
-	if err != nil || min(b.Agreement.Cap.Delta-b.Agreement.Spent.Delta, b.Population.Cap.Delta-b.Population.Spent.Delta) < a.cost.Delta {
+	if err != nil || b.Agreement.Cap.Delta-b.Agreement.Spent.Delta < a.cost.Delta {
 		return "" // no accuracy pays a missing delta
 	}
-	left := budget.NanoRho(min(b.Agreement.Cap.Rho-b.Agreement.Spent.Rho, b.Population.Cap.Rho-b.Population.Spent.Rho))
+	left := min(budget.NanoRho(b.Agreement.Cap.Rho-b.Agreement.Spent.Rho), budget.PU(a.agreement.MaxPricePU).Nano())
+	least := int64(math.Ceil(a.agreement.MinError))
 	e, ok, err := budget.FitError(left, func(e int64) (budget.NanoRho, error) {
 		try := *a
 		try.req.Error = fmt.Sprint(e)
@@ -246,7 +281,7 @@ func (g *Gateway) fits(a *ask) string {
 	if err != nil || !ok {
 		return ""
 	}
-	return fmt.Sprint(e)
+	return fmt.Sprint(max(e, least))
 }
 
 // spentPU rounds what is spent up.

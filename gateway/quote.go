@@ -34,6 +34,9 @@ func (g *Gateway) Quote(ctx context.Context, who identity.Principal, req Request
 	}}
 	if refusal := g.authorise(ctx, a); refusal != nil {
 		offer.Reasons = refusal.Reasons
+		if slices.ContainsFunc(offer.Reasons, func(r policy.Reason) bool { return r.Code == "price" }) {
+			offer.Fits = g.fits(a)
+		}
 		if len(offer.Reasons) == 0 {
 			offer.Reasons = []policy.Reason{{Code: string(refusal.Code), Text: refusal.Message, Hint: refusal.Hint}}
 		}
@@ -47,8 +50,9 @@ func (g *Gateway) Quote(ctx context.Context, who identity.Principal, req Request
 		offer.Reasons = []policy.Reason{{Code: string(r.Code), Text: r.Message, Hint: r.Hint}}
 		if over == overPopulation {
 			offer.Population = "insufficient"
+		} else {
+			offer.Fits = g.fits(a)
 		}
-		offer.Fits = g.fits(a)
 	} else {
 		offer.Allowed = true
 		q, err := g.quotes.Put(budget.Quote{Who: who.Key, Plan: a.key, Pins: a.pinText(), Price: a.cost})

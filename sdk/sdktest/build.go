@@ -43,7 +43,7 @@ var program = sync.OnceValues(func() (string, error) {
 	}
 	defer unlock()
 	path := filepath.Join(dir, "jali-gateway")
-	build := exec.Command("go", "build", "-tags", "duckdb_arrow", "-o", path, "jali/cmd/jali-gateway")
+	build := exec.Command("go", "build", "-o", path, "jali/cmd/jali-gateway")
 	build.Env = append(os.Environ(), "CGO_ENABLED=1")
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build gateway: %w\n%s", err, out)

@@ -40,6 +40,8 @@ func goSuites() []suite {
 	}
 	return []suite{
 		goSuite("./gateway/engine", "^BenchmarkF0$", "3x", concat(engine("engine/f0", "BenchmarkF0", "<= 1.2"))),
+		goSuite("./gateway/engine", "^BenchmarkF0Clipped$", "3x", concat(engine("engine/f0/clipped", "BenchmarkF0Clipped", "<= 1.2"))),
+		goSuite("./gateway/engine", "^BenchmarkF2Filtered$", "3x", concat(engine("engine/f2/filtered", "BenchmarkF2Filtered", "<= 3"))),
 		goSuite("./gateway/engine", "^BenchmarkF2$", "3x", concat(
 			engine("engine/f2/region", "BenchmarkF2/region", "<= 3"),
 			engine("engine/f2/chapter", "BenchmarkF2/chapter", "<= 3"),
@@ -76,7 +78,7 @@ func goSuite(pkg, bench, time string, columns []column) suite {
 	}
 	s.run = func(ctx context.Context) ([]result, error) {
 		var text bytes.Buffer
-		cmd := exec.CommandContext(ctx, "go", "test", "-tags", "duckdb_arrow", "-run", "^$", "-bench", bench, "-benchtime", time, "-timeout", "30m", pkg)
+		cmd := exec.CommandContext(ctx, "go", "test", "-run", "^$", "-bench", bench, "-benchtime", time, "-timeout", "30m", pkg)
 		cmd.Stdout, cmd.Stderr = &text, os.Stderr
 		if err := cmd.Run(); err != nil {
 			return nil, fmt.Errorf("%s %s: %w\n%s", pkg, bench, err, text.String())

@@ -1,7 +1,7 @@
 // Command bench measures Jali against named baselines in the same run and prints ratios: figures of a machine alone say
 // little. It writes a table and a JSON list of {name, value, unit, baseline, ratio, goal, met}; names stay stable.
 //
-//	go run -tags duckdb_arrow ./tools/bench -only REGEXP -out build/bench.json
+//	go run ./tools/bench -only REGEXP -out build/bench.json
 package main
 
 import (
