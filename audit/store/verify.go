@@ -97,6 +97,8 @@ type verifier struct {
 	tiles    tileChecker
 	details  uint64
 	withheld []missing
+	lost     []missing               // details that are not there at all
+	restored [][2]uint64             // ranges that an ADMIN act=restore says were rebuilt from headers
 	erasures map[uint64][]audit.Span // ERASE -> its list, where details can be opened
 	trusted  bool                    // keys came from outside
 	logKeys  *audit.Keys
@@ -216,11 +218,17 @@ func (v *verifier) entryDetails(c *detailCursor) error {
 	seq := v.at
 	var opened []string
 	erase := v.chain.LastKind() == audit.Erase
+	if v.chain.LastKind() == audit.Admin {
+		if e := v.chain.Last(); e.Text("act") == "restore" {
+			v.restored = append(v.restored, [2]uint64{uint64(e.Int("a")), uint64(e.Int("b"))})
+		}
+	}
 	err := v.chain.Commitments(func(name, digest []byte) error {
 		fail := func(err error) error { return &audit.EntryError{Seq: seq, Field: "dtl." + string(name), Err: err} }
 		sealed, ok := c.take(seq, string(name))
 		if !ok {
-			return fail(fmt.Errorf("%w: the detail is missing", ErrDamaged))
+			v.lost = append(v.lost, missing{seq, string(name)})
+			return nil
 		}
 		v.details++
 		if v.keys == nil {

@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/transparency-dev/merkle/compact"
@@ -69,7 +70,7 @@ func (v *verifier) finish(tx *bolt.Tx, h head) (Report, error) {
 		keys = "the keys given"
 	}
 	rep.note("%d headers read, hashed and chained from the genesis on, under %s", h.n, keys)
-	for _, step := range []func(*bolt.Tx, *Report) error{v.tileCount, v.ledgers, v.openIntents, v.activeVersions, v.results, v.indexes, v.checkpoints, v.withheldOnRecord, v.erasedForGood} {
+	for _, step := range []func(*bolt.Tx, *Report) error{v.lostOnRecord, v.tileCount, v.ledgers, v.openIntents, v.activeVersions, v.results, v.indexes, v.checkpoints, v.withheldOnRecord, v.erasedForGood} {
 		if err := step(tx, &rep); err != nil {
 			return Report{}, err
 		}
@@ -79,6 +80,20 @@ func (v *verifier) finish(tx *bolt.Tx, h head) (Report, error) {
 
 func (r *Report) note(format string, args ...any) {
 	r.Checks = append(r.Checks, fmt.Sprintf(format, args...))
+}
+
+// lostOnRecord is the alarm for details that are not there: only a restore on record, which had nothing but headers for a
+// range before it, explains that.
+func (v *verifier) lostOnRecord(_ *bolt.Tx, rep *Report) error {
+	for _, m := range v.lost {
+		if !slices.ContainsFunc(v.restored, func(r [2]uint64) bool { return r[0] <= m.seq && m.seq <= r[1] }) {
+			return &audit.EntryError{Seq: m.seq, Field: "dtl." + m.name, Err: fmt.Errorf("%w: the detail is missing", ErrDamaged)}
+		}
+	}
+	for _, r := range v.restored {
+		rep.note("entries %d to %d were restored from headers; their details are lost, on record", r[0], r[1])
+	}
+	return nil
 }
 
 func (v *verifier) tileCount(tx *bolt.Tx, rep *Report) error {

@@ -1,0 +1,165 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	bolt "go.etcd.io/bbolt"
+
+	"jali/audit"
+)
+
+// Headers are the header lines of a log from a mirror or an export, which hold no personal data.
+type Headers struct {
+	// Size and Root are the tree that witnesses have cosigned; the lines must give it.
+	Size uint64
+	Root [32]byte
+	// Entries returns lines from a number on, at least one while there are any below Size.
+	Entries func(from uint64) ([][]byte, error)
+}
+
+// Rebuilt is what Rebuild has made of a store.
+type Rebuilt struct {
+	Had, Has uint64 // entries before and after
+	Old      string // the file that was there before
+}
+
+// Rebuild brings a restored store up to what witnesses have cosigned (audit-log.md section 8a): entries, tiles, head, open
+// intents, what is active and every ledger are made again from the headers, so no budget returns. Details and stored results
+// of entries that the store still had are kept; those of the others are lost, and the next start must put that on record
+// (Lost). The store must not have a single entry that the headers do not have: a fork is not repaired.
+//
+// The new file appears complete, by rename; the old one stays beside it. A crash leaves the old one in place.
+func Rebuild(cfg Config, h Headers) (Rebuilt, error) {
+	cfg = cfg.withDefaults()
+	old, err := openDB(cfg.Path, false, 0) // for writing: nobody else may have it
+	if err != nil {
+		return Rebuilt{}, fmt.Errorf("rebuild: %w", err)
+	}
+	out := Rebuilt{Has: h.Size, Old: cfg.Path + ".restored"}
+	if _, err := os.Lstat(out.Old); !errors.Is(err, fs.ErrNotExist) {
+		return Rebuilt{}, errors.Join(fmt.Errorf("rebuild: %w: %s is there from an earlier run: move it away", ErrExists, out.Old), old.Close())
+	}
+	next := cfg.Path + ".rebuilt"
+	err = old.View(func(from *bolt.Tx) error {
+		return placeDB(next, func(to *bolt.Tx) error { return refill(from, to, h, &out) })
+	})
+	if err = errors.Join(err, old.Close()); err != nil {
+		return Rebuilt{}, fmt.Errorf("rebuild: %w", err)
+	}
+	// A crash between the two leaves no audit.db, which nothing opens; the operator runs the two renames by hand.
+	if err := errors.Join(os.Rename(cfg.Path, out.Old), os.Rename(next, cfg.Path), syncDir(filepath.Dir(cfg.Path))); err != nil {
+		return Rebuilt{}, fmt.Errorf("rebuild: %w", err)
+	}
+	return out, nil
+}
+
+// Lost are the fields of the ADMIN entry that states which range was rebuilt from headers alone.
+func (r Rebuilt) Lost() audit.Object {
+	return audit.Object{"act": "restore", "a": r.Had, "b": r.Has - 1}
+}
+
+func refill(from, to *bolt.Tx, h Headers, out *Rebuilt) error {
+	origin, vkeys, final, err := checkSchema(from)
+	if err != nil {
+		return err
+	}
+	before, err := decodeHead(from.Bucket(bState).Get(keyHead))
+	if err != nil {
+		return err
+	}
+	if out.Had = before.n; before.n >= h.Size {
+		return fmt.Errorf("%w: the store holds %d entries, the headers %d: there is nothing to rebuild", ErrItem, before.n, h.Size)
+	}
+	for _, name := range buckets {
+		if _, err := to.CreateBucket(name); err != nil {
+			return err
+		}
+	}
+	for _, name := range [][]byte{bMeta, bDetails, bResults, bIndex} {
+		if err := copyBucket(from.Bucket(name), to.Bucket(name)); err != nil {
+			return err
+		}
+	}
+	chain := audit.NewChain(origin, vkeys, final)
+	tl := newTail()
+	for chain.Size() < h.Size {
+		lines, err := h.Entries(chain.Size())
+		if err != nil {
+			return err
+		}
+		if len(lines) == 0 {
+			return fmt.Errorf("%w: headers end at entry %d of %d", audit.ErrSeq, chain.Size(), h.Size)
+		}
+		for _, line := range lines {
+			if chain.Size() == h.Size {
+				break
+			}
+			if err := appendHeader(from, to, chain, tl, line); err != nil {
+				return err
+			}
+		}
+	}
+	root, err := tl.flush(to)
+	if err != nil {
+		return err
+	}
+	if root != h.Root {
+		return fmt.Errorf("%w: the headers do not give the root that witnesses have cosigned", audit.ErrHistory)
+	}
+	return derive(from, to, chain)
+}
+
+// appendHeader checks a line, compares it with the one that the old store has, and writes it with its outcome index.
+func appendHeader(from, to *bolt.Tx, chain *audit.Chain, tl *tail, line []byte) error {
+	seq := chain.Size()
+	if had := from.Bucket(bEntries).Get(u64(seq)); had != nil && string(had) != string(line) {
+		return &audit.EntryError{Seq: seq, Field: "hash", Err: fmt.Errorf("%w: the store has another entry here: a fork is not repaired", audit.ErrHistory)}
+	}
+	if err := chain.Next(line); err != nil {
+		return err
+	}
+	e := chain.Last()
+	if e.Kind.Outcome() && e.Ref != nil {
+		if err := to.Bucket(bDerived).Put(outcomeKey(*e.Ref), u64(seq)); err != nil {
+			return err
+		}
+	}
+	if err := to.Bucket(bEntries).Put(u64(seq), line); err != nil {
+		return err
+	}
+	return tl.append(line, e.Time)
+}
+
+// derive writes what follows from the entries.
+func derive(from, to *bolt.Tx, chain *audit.Chain) error {
+	for _, open := range []map[uint64]struct{}{chain.Open(), chain.Erasing()} {
+		for seq := range open {
+			if err := to.Bucket(bOpen).Put(u64(seq), []byte{}); err != nil {
+				return err
+			}
+		}
+	}
+	for k, l := range chain.Ledgers() {
+		if err := to.Bucket(bBudget).Put(ledgerKey(k), ledger{l.Spent, l.Cap, l.Seq}.encode()); err != nil {
+			return err
+		}
+	}
+	// Names that no header carries are kept as the old store had them.
+	if err := copyBucket(from.Bucket(bActive), to.Bucket(bActive)); err != nil {
+		return err
+	}
+	for name, a := range chain.Active() {
+		if err := to.Bucket(bActive).Put([]byte(name), append(u64(a.Seq), a.Value...)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func copyBucket(from, to *bolt.Bucket) error {
+	return from.ForEach(func(k, v []byte) error { return to.Put(k, v) })
+}
