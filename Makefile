@@ -11,7 +11,7 @@ TIME ?= 30s
 ONLY ?= .
 FUZZ_SMOKE ?= 5000x
 
-.PHONY: build demo test unit race integration fuzz-smoke bench lint fuzz proto proto-check setup clean
+.PHONY: build demo test unit race integration fuzz-smoke bench lint fuzz proto proto-check wasm setup clean
 
 setup: build/setup.stamp
 build/setup.stamp: tools/setup.sh go.mod
@@ -49,6 +49,13 @@ fuzz: setup
 # Ratios in one run, as a table and build/bench.json: make bench ONLY=regexp runs a part.
 bench: build
 	@go run ./tools/bench -only '$(ONLY)' -out build/bench.json
+
+# The verifier for browsers, as a static site for a witness to serve: both implementations and a page. Works offline once loaded.
+wasm: setup
+	@mkdir -p build/wasm
+	GOOS=js GOARCH=wasm CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o build/wasm/jali-verify.wasm ./audit/wasm
+	@cp audit/wasm/index.html audit/wasm/page.js audit/wasm/verify.js "$$(go env GOROOT)/lib/wasm/wasm_exec.js" build/wasm/
+	@printf 'jali-verify.wasm: %s bytes, gzip -9 %s\n' "$$(wc -c <build/wasm/jali-verify.wasm)" "$$(gzip -9 -c build/wasm/jali-verify.wasm | wc -c)"
 
 lint: setup
 	@tools/lint.sh

@@ -29,7 +29,7 @@ const module = "jali"
 var order = [][]string{
 	{"audit", "crypto/...", "examples", "gateway/catalog", "gateway/identity", "policy/...", "proto/..."},
 	{"audit/export", "gateway/budget", "gateway/protect", "gateway/synth"},
-	{"audit/store", "audit/witness", "gateway/query"},
+	{"audit/store", "audit/wasm", "audit/witness", "gateway/query"},
 	{"gateway/engine"},
 	{"gateway"},
 	{"gateway/rpc", "sdk"},

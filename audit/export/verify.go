@@ -10,7 +10,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -39,7 +38,12 @@ type Report struct {
 // Verify checks an export completely: every file it must have, byte for byte. With keys nil the keys in the directory are
 // used, and the report says so. earlier are checkpoints of the log that somebody has kept: it must continue them.
 func Verify(dir string, keys *audit.Keys, earlier ...audit.Checkpoint) (Report, error) {
-	v := &verifier{dir: dir, keys: keys, whose: "the keys given", earlier: earlier}
+	return VerifyFS(os.DirFS(dir), keys, earlier...)
+}
+
+// VerifyFS is Verify for files that lie elsewhere than in a directory: in a browser's memory.
+func VerifyFS(files fs.FS, keys *audit.Keys, earlier ...audit.Checkpoint) (Report, error) {
+	v := &verifier{files: files, keys: keys, whose: "the keys given", earlier: earlier}
 	rep, err := v.run()
 	if err != nil {
 		return Report{}, fmt.Errorf("verify export: %w", err)
@@ -48,7 +52,7 @@ func Verify(dir string, keys *audit.Keys, earlier ...audit.Checkpoint) (Report, 
 }
 
 type verifier struct {
-	dir     string
+	files   fs.FS
 	keys    *audit.Keys
 	whose   string
 	cp      audit.Checkpoint
@@ -117,7 +121,7 @@ func (r *Report) note(format string, args ...any) {
 
 // entries reads entries.jsonl in step with tiles, bundles and disclosures. A header is blamed if it alone disagrees.
 func (v *verifier) entries(disclosed *disclosures, rep *Report) error {
-	f, err := os.Open(filepath.Join(v.dir, "entries.jsonl"))
+	f, err := v.files.Open("entries.jsonl")
 	if err != nil {
 		return missing(err)
 	}
@@ -210,15 +214,15 @@ func (v *verifier) packed(seq uint64) ([]byte, error) {
 
 // disclosures finds the one disclosures file that an export may have.
 func (v *verifier) disclosures(rep *Report) (*disclosures, error) {
-	found, err := filepath.Glob(filepath.Join(v.dir, "disclosures.*.jsonl"))
+	found, err := fs.Glob(v.files, "disclosures.*.jsonl")
 	if err != nil || len(found) > 1 {
 		return nil, fmt.Errorf("%w: disclosures for more than one audience", ErrInvalid)
 	}
 	if len(found) == 0 {
 		return nil, nil
 	}
-	rep.Audience = strings.TrimSuffix(strings.TrimPrefix(filepath.Base(found[0]), "disclosures."), ".jsonl")
-	f, err := os.Open(found[0])
+	rep.Audience = strings.TrimSuffix(strings.TrimPrefix(found[0], "disclosures."), ".jsonl")
+	f, err := v.files.Open(found[0])
 	if err != nil {
 		return nil, missing(err)
 	}
@@ -230,7 +234,7 @@ func (v *verifier) disclosures(rep *Report) (*disclosures, error) {
 }
 
 type disclosures struct {
-	f       *os.File
+	f       fs.File
 	in      *lineReader
 	pending *audit.Disclosures
 }
@@ -273,7 +277,7 @@ func (d *disclosures) check(seq uint64, line []byte) (uint64, error) {
 
 // read reads a file of the export that is at most limit bytes.
 func (v *verifier) read(name string, limit int64) ([]byte, error) {
-	f, err := os.Open(filepath.Join(v.dir, filepath.FromSlash(name)))
+	f, err := v.files.Open(name)
 	if err != nil {
 		return nil, missing(err)
 	}
