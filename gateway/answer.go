@@ -195,6 +195,7 @@ func (g *Gateway) respond(ask *ask, intent, release uint64, released protect.Rel
 		Receipt:  text,
 		Decision: intent,
 		SlotOff:  !ask.data.slotted(),
+		Notes:    ask.caps(),
 	}, nil
 }
 

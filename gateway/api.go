@@ -34,6 +34,8 @@ type Answer struct {
 	Receipt  []byte // jali-receipt/1 JSON
 	Decision uint64 // sequence number of the INTENT entry
 	SlotOff  bool
+	// Notes say what the figures leave out: contribution caps that were enforced.
+	Notes []string
 }
 
 // Remaining is the balance after the answer.

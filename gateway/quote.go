@@ -133,10 +133,16 @@ func (a *ask) warnings() []string {
 			break
 		}
 	}
-	if !a.plan.Bounds.Proved {
-		w = append(w, fmt.Sprintf("a person counts in at most %d groups and with at most %d rows in each; what lies beyond is left out", a.plan.Bounds.Groups, a.plan.Bounds.PerCol))
+	return append(w, a.caps()...)
+}
+
+// caps says which contribution caps are enforced, so that nobody takes a clipped figure for a whole one.
+func (a *ask) caps() []string {
+	b := a.plan.Bounds
+	if b.Proved {
+		return nil
 	}
-	return slices.Clip(w)
+	return []string{fmt.Sprintf("a person counts in at most %d groups and with at most %d rows in each: what lies beyond is left out, and the intervals are about the figure without it", b.Groups, b.PerCol)}
 }
 
 // quoteLife is how long a quote binds.

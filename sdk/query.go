@@ -102,6 +102,7 @@ func resultOf(answer *jaliv1.QueryResponse) (*Result, error) {
 		Budget:       balanceOf(answer.GetBudget()),
 		Replayed:     answer.GetReplayed(),
 		SlotsOff:     answer.GetSlotsOff(),
+		Notes:        answer.GetNotes(),
 		Raw:          answer.GetResult(),
 	}, nil
 }

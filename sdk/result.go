@@ -23,7 +23,9 @@ type Result struct {
 	Replayed bool
 	// SlotsOff: the dataset answers as fast as it can; how long it took may tell something about the data.
 	SlotsOff bool
-	Receipt  Receipt
+	// Notes say what the figures leave out: contribution caps that the answer enforces. The intervals are about what is left.
+	Notes   []string
+	Receipt Receipt
 	// Raw is the whole table as recorded: the receipt's digest is over exactly these bytes.
 	Raw []byte
 	// RequestID is the idempotency key it was asked with.
@@ -191,6 +193,7 @@ func (r *Result) MarshalJSON() ([]byte, error) {
 		PricePU      int64           `json:"price_pu"`
 		Budget       Balance         `json:"budget"`
 		Replayed     bool            `json:"replayed"`
+		Notes        []string        `json:"notes,omitempty"`
 		Receipt      json.RawMessage `json:"receipt"`
-	}{columns, r.Rows, r.Error95, r.HiddenGroups, r.PricePU, r.Budget, r.Replayed, json.RawMessage(r.Receipt.Raw)})
+	}{columns, r.Rows, r.Error95, r.HiddenGroups, r.PricePU, r.Budget, r.Replayed, r.Notes, json.RawMessage(r.Receipt.Raw)})
 }

@@ -22,10 +22,16 @@ func clientCommand() *cobra.Command {
 		Short: "Issue a development client certificate with a profile for jali and jali-auditor",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := issueClient(dir, name, org, identity.Role(role), out, endpoint); err != nil {
+			used, err := issueClient(dir, name, org, identity.Role(role), out, endpoint)
+			if err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "certificate of %s (%s, %s) in %s, valid %d days\nuse it:  jali --profile %s ...\n", name, role, org, out, int(identity.ClientLife.Hours()/24), filepath.Join(out, "profile.yaml"))
+			program := "jali"
+			if role == string(identity.Regulator) {
+				program = "jali-auditor"
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "certificate of %s (%s, %s) in %s, valid %d days\nuse it:  %s --profile %s ...   (gateway: %s; --endpoint if it listens elsewhere)\n",
+				name, role, org, out, int(identity.ClientLife.Hours()/24), program, filepath.Join(out, "profile.yaml"), used)
 			return nil
 		},
 	}
@@ -57,47 +63,47 @@ type profileClient struct {
 	VKeys    string `yaml:"vkeys"`
 }
 
-func issueClient(dir, name, org string, role identity.Role, out, endpoint string) error {
+func issueClient(dir, name, org string, role identity.Role, out, endpoint string) (used string, err error) {
 	cfg, err := loadConfig(dir)
 	if err != nil {
-		return err
+		return "", err
 	}
 	switch role {
 	case identity.Researcher, identity.Regulator, identity.Custodian:
 	default:
-		return usage("--role researcher, regulator or custodian", "unknown role %q", role)
+		return "", usage("--role researcher, regulator or custodian", "unknown role %q", role)
 	}
 	if strings.TrimSpace(name) == "" || strings.TrimSpace(org) == "" {
-		return usage("agreements name both", "name and organisation must not be empty")
+		return "", usage("agreements name both", "name and organisation must not be empty")
 	}
 	layout := gateway.Layout(dir)
 	ca, err := identity.LoadCA(layout.CACert(), layout.CAKey())
 	if err != nil {
-		return fmt.Errorf("load development CA: %w", err)
+		return "", fmt.Errorf("load development CA: %w", err)
 	}
 	cred, err := ca.IssueClient(name, org, role, time.Now())
 	if err != nil {
-		return fmt.Errorf("issue certificate: %w", err)
+		return "", fmt.Errorf("issue certificate: %w", err)
 	}
 	if out, err = filepath.Abs(out); err != nil {
-		return err
+		return "", err
 	}
 	if err := os.MkdirAll(out, 0o700); err != nil {
-		return err
+		return "", err
 	}
 	file := func(n string) string { return filepath.Join(out, n) }
 	if err := cred.Write(file("client.pem"), file("client-key.pem")); err != nil {
-		return fmt.Errorf("write certificate (an existing one is never overwritten): %w", err)
+		return "", fmt.Errorf("write certificate (an existing one is never overwritten): %w", err)
 	}
 	if err := os.WriteFile(file("ca.pem"), ca.Certificate(), 0o644); err != nil {
-		return err
+		return "", err
 	}
 	vkeys, err := os.ReadFile(layout.VKeys())
 	if err != nil {
-		return fmt.Errorf("read log keys: %w", err)
+		return "", fmt.Errorf("read log keys: %w", err)
 	}
 	if err := os.WriteFile(file("vkeys"), vkeys, 0o644); err != nil {
-		return err
+		return "", err
 	}
 	if endpoint == "" {
 		endpoint = "https://" + cfg.Listen
@@ -109,7 +115,7 @@ func issueClient(dir, name, org string, role identity.Role, out, endpoint string
 		Endpoint: endpoint, CA: file("ca.pem"), Cert: file("client.pem"), Key: file("client-key.pem"), VKeys: file("vkeys"),
 	}}})
 	if err != nil {
-		return err
+		return "", err
 	}
-	return os.WriteFile(file("profile.yaml"), b, 0o600)
+	return endpoint, os.WriteFile(file("profile.yaml"), b, 0o600)
 }

@@ -173,7 +173,7 @@ func (t *tour) prepare(ctx context.Context, persons int) error {
 
 func (t *tour) clients() error {
 	for role, org := range map[identity.Role]string{identity.Researcher: examples.Org, identity.Regulator: "Data Protection Authority"} {
-		if err := issueClient(t.dir, string(role), org, role, filepath.Join(t.tmp, string(role)), t.endpoint); err != nil {
+		if _, err := issueClient(t.dir, string(role), org, role, filepath.Join(t.tmp, string(role)), t.endpoint); err != nil {
 			return err
 		}
 	}

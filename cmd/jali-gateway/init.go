@@ -43,8 +43,9 @@ next            put a catalogue in %s, then:
                 jali-gateway import --dir %s --dataset ID FILE...
                 jali-gateway agreement add --dir %s FILE
                 jali-gateway budget set --dir %s --population P --pu N
+                jali-gateway client new --dir %s --name N --role researcher --org O --out DIR
                 jali-gateway serve --dir %s
-`, dir, origin, gateway.Layout(dir).Catalogs(), dir, dir, dir, dir)
+`, dir, origin, gateway.Layout(dir).Catalogs(), dir, dir, dir, dir, dir)
 			return nil
 		},
 	}

@@ -72,10 +72,10 @@ func numeric(r *sdk.Result, column int) bool {
 	return len(r.Rows) > 0
 }
 
-// label shows a group; rows without a value form the group "other".
+// label shows a group; rows without a value form a group of their own.
 func label(v sdk.Value) string {
 	if v.IsNull() {
-		return "(other)"
+		return "(missing)"
 	}
 	return v.String()
 }

@@ -44,7 +44,7 @@ func TestTableForPeople(t *testing.T) {
 	want := `sex                 n  avg_cost [EUR]
 F           1234 ± 50   71.23 ± 0.44
 M             0* ± 50         0 ± 13
-(other)        hidden         hidden
+(missing)      hidden         hidden
 \u001b[31mX    5 ± 50     -1e3 ± 0.29
 
 values   value ± half-width; the true figure lies within with at least 95 % probability

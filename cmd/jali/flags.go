@@ -22,7 +22,7 @@ const maxSQL = 131_072
 // linkFlags say which gateway to talk to, and as whom.
 type linkFlags struct {
 	profile, endpoint, ca, cert, key, vkeys, seal string
-	timeout                                 time.Duration
+	timeout                                       time.Duration
 }
 
 func (l *linkFlags) register(root *cobra.Command) {
@@ -96,7 +96,7 @@ func (f *askFlags) register(cmd *cobra.Command, a *app) {
 	s.StringVar(&f.agreement, "agreement", "", "`id` of the agreement to ask under")
 	s.StringVar(&f.purpose, "purpose", "", "purpose `code` (GA4GH DUO or EHDS), e.g. DUO:0000042")
 	s.StringVar(&f.dataset, "dataset", "", "data set `id`; may be left out when the agreement has only one")
-	s.StringVar(&f.accuracy, "error", "", "half-width at 95 %: `E`, or E,name=E,... for single outputs")
+	s.StringVar(&f.accuracy, "error", "", "half-width at 95 %: `E`, or E,name=E,... for single outputs; rows or persons for counts, their own unit for sums; AVG, VAR and STDDEV buy their parts at that many persons")
 	s.StringVarP(&f.file, "file", "f", "", "read the SQL from a `file`")
 	mustComplete(cmd, "dataset", a.completeDatasets)
 	mustComplete(cmd, "purpose", cobra.FixedCompletions(purposes, cobra.ShellCompDirectiveNoFileComp))

@@ -126,6 +126,9 @@ func (a *app) footer(w io.Writer, on ink, r *sdk.Result, form string, clamped bo
 	if form == formatTable {
 		line("values", "value ± half-width; the true figure lies within with at least 95 %% probability")
 	}
+	for _, note := range r.Notes {
+		line("note", "%s", note)
+	}
 	if clamped {
 		line("", "* the recorded figure is below 0, which is noise; --format csv or json prints it, and sums should use it")
 	}

@@ -83,7 +83,7 @@ func remainingProto(r gateway.Remaining) *jaliv1.Budget {
 func answerProto(a gateway.Answer) *jaliv1.QueryResponse {
 	out := &jaliv1.QueryResponse{
 		Result: a.Result, HiddenGroups: int64(a.Released.HiddenGroups), PricePu: int64(a.Price.Rho.PU()),
-		Budget: remainingProto(a.Budget), Replayed: a.Replayed, Receipt: a.Receipt, Decision: a.Decision, SlotsOff: a.SlotOff,
+		Budget: remainingProto(a.Budget), Replayed: a.Replayed, Receipt: a.Receipt, Decision: a.Decision, SlotsOff: a.SlotOff, Notes: a.Notes,
 	}
 	for _, c := range a.View.Columns {
 		column := a.Released.Columns[c.Index]
