@@ -124,12 +124,12 @@ func (s *scanner) value(outer, key []byte) error {
 	}
 	switch c := s.b[s.i]; {
 	case c == '"':
-		s.i++
-		from := s.i
-		for s.i < len(s.b) && stringByte[s.b[s.i]] {
-			s.i++
+		b, i := s.b, s.i+1 // in registers: this loop reads most of the line
+		for i < len(b) && stringByte[b[i]] {
+			i++
 		}
-		f.typ, f.str = 's', s.b[from:s.i]
+		f.typ, f.str = 's', b[s.i+1:i]
+		s.i = i
 		if len(f.str) > MaxString || !s.eat('"') {
 			return s.fail("malformed string")
 		}
