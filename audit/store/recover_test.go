@@ -24,6 +24,9 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv("JALI_TEST_CHILD"); dir != "" {
 		os.Exit(child(dir))
 	}
+	if dir := os.Getenv("JALI_TEST_BOUNDED"); dir != "" {
+		os.Exit(bounded(dir))
+	}
 	os.Exit(m.Run())
 }
 

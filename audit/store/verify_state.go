@@ -279,10 +279,13 @@ func (v *verifier) indexes(tx *bolt.Tx, _ *Report) error {
 
 func (v *verifier) checkpoints(tx *bolt.Tx, rep *Report) error {
 	n := 0
-	err := tx.Bucket(bCheck).ForEach(func(_, note []byte) error {
+	err := tx.Bucket(bCheck).ForEach(func(k, note []byte) error {
 		cp, err := v.logKeys.OpenCheckpoint(note)
 		if err != nil {
 			return fmt.Errorf("%w: %w", ErrDamaged, err)
+		}
+		if !bytes.Equal(k, u64(cp.Size)) {
+			return fmt.Errorf("%w: the checkpoint of %d entries is stored as that of another size", ErrDamaged, cp.Size)
 		}
 		n++
 		rep.Checkpoint = &cp
