@@ -32,7 +32,7 @@ var ErrAudience = errors.New("unknown audience")
 
 // CheckAudience reports whether an audience can be written for.
 func CheckAudience(audience string) error {
-	_, err := readersOf(audience)
+	_, err := NewReaders(audience)
 	return err
 }
 
@@ -42,26 +42,27 @@ func AudienceName(audience string) string {
 	return name
 }
 
-// readers choose the details that an audience gets.
-type readers struct {
+// Readers choose the details that an audience gets.
+type Readers struct {
 	name, key string
 	own       map[uint64]bool // intents of the researcher
 }
 
-func readersOf(audience string) (*readers, error) {
+// NewReaders reads the name of an audience.
+func NewReaders(audience string) (*Readers, error) {
 	name, key, _ := strings.Cut(audience, ":")
 	switch {
 	case name == Researcher && key != "", name == audience && (name == Public || name == Citizen || name == Regulator):
-		return &readers{name, key, map[uint64]bool{}}, nil
+		return &Readers{name, key, map[uint64]bool{}}, nil
 	case name == Researcher:
 		return nil, fmt.Errorf("%w: whose entries? want %s:KEY, the key of the actor on record", ErrAudience, Researcher)
 	}
 	return nil, fmt.Errorf("%w: want %s, %s, %s:KEY or %s", ErrAudience, Public, Citizen, Researcher, Regulator)
 }
 
-// choose returns the disclosures of an entry that the audience gets. They must have been checked against the entry. Entries
+// Choose returns the disclosures of an entry that the audience gets. They must have been checked against the entry. Entries
 // come in order: an outcome belongs to whom its intent belongs to.
-func (r *readers) choose(e audit.Entry, ds []string) ([]string, error) {
+func (r *Readers) Choose(e audit.Entry, ds []string) ([]string, error) {
 	switch r.name {
 	case Regulator:
 		return ds, nil
@@ -80,7 +81,7 @@ func (r *readers) choose(e audit.Entry, ds []string) ([]string, error) {
 	return nil, nil
 }
 
-func (r *readers) mine(e audit.Entry, ds []string) (bool, error) {
+func (r *Readers) mine(e audit.Entry, ds []string) (bool, error) {
 	switch e.Kind {
 	case audit.Intent, audit.Refused, audit.Replay:
 		actor, err := named(ds, "actor")

@@ -51,7 +51,7 @@ func TestChoose(t *testing.T) {
 		"researcher:c3": "",
 		Regulator:       "0approver 0party 0text 1actor 1query 2actor 2query 3result 4result 5actor 6actor 6reason 7reason 8actor 9actor",
 	} {
-		r, err := readersOf(audience)
+		r, err := NewReaders(audience)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -65,7 +65,7 @@ func TestChoose(t *testing.T) {
 				}
 				ds = append(ds, D)
 			}
-			ds, err := r.choose(c.e, ds)
+			ds, err := r.Choose(c.e, ds)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -37,7 +37,7 @@ type Source struct {
 // Write writes an export for an audience to dir, which must not exist. The log is verified while it is written, so nothing
 // that does not verify is exported.
 func Write(dir string, src Source, audience string) (Report, error) {
-	readers, err := readersOf(audience)
+	readers, err := NewReaders(audience)
 	if err != nil {
 		return Report{}, fmt.Errorf("export: %w", err)
 	}
@@ -66,7 +66,7 @@ type writer struct {
 	dir     string
 	src     Source
 	cp      audit.Checkpoint
-	readers *readers
+	readers *Readers
 	chain   *audit.Chain
 	tiles   map[uint]*tile // by tile level
 	bundle  bytes.Buffer   // of up to 256 entries
@@ -170,7 +170,7 @@ func (w *writer) disclose(open *lines, seq uint64, line []byte) error {
 			return fmt.Errorf("%w: %w", ErrInvalid, err)
 		}
 	}
-	if ds, err = w.readers.choose(e, ds); err != nil || len(ds) == 0 {
+	if ds, err = w.readers.Choose(e, ds); err != nil || len(ds) == 0 {
 		return err
 	}
 	w.details += uint64(len(ds))

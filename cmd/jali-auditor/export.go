@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -11,23 +13,33 @@ import (
 )
 
 func (a *app) exportCommand() *cobra.Command {
-	var out, audience string
+	var out, audience, form string
 	cmd := &cobra.Command{
 		Use:   "export",
 		Short: "Write a record as plain files that anyone can check",
 		Long: `Write a record as plain files that anyone can check: tiles, entries.jsonl, checkpoint, keys and, for regulators, details.
 
 The record is verified while it is written; what does not verify is not exported. VERIFY.md in the directory explains how to
-check it with nothing but Python. An export made here is a reader's copy: unlike one made by the gateway it is not on record.`,
+check it with nothing but Python. An export made here is a reader's copy: unlike one made by the gateway it is not on record.
+
+--format jsonl and fhir write one file for other programs instead: entries with their details, one per line; or the questions on record as a
+FHIR R4 bundle of AuditEvents (IHE BALP). Both are checked against the signed checkpoint while they are written, and prove nothing afterwards.`,
 		Example: `  jali-auditor export --profile regulator --out ./export --audience regulator
+  jali-auditor export --profile regulator --out events.json --audience regulator --format fhir
   jali-auditor export --dir /var/lib/jali --out ./export`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if out == "" {
 				return usagef("--out DIR, a directory that does not exist yet", "no place to write to")
 			}
+			if !slices.Contains(exportFormats, form) {
+				return usagef("one of "+strings.Join(exportFormats, ", "), "unknown --format")
+			}
 			if err := export.CheckAudience(audience); err != nil {
 				return err
+			}
+			if form != exportTiles {
+				return a.exportFile(cmd.Context(), out, audience, form)
 			}
 			rep, err := a.export(cmd.Context(), out, audience)
 			if err != nil {
@@ -42,6 +54,7 @@ check it with nothing but Python. An export made here is a reader's copy: unlike
 	}
 	s := cmd.Flags()
 	s.StringVar(&out, "out", "", "`directory` to write, which must not exist")
+	s.StringVar(&form, "format", exportTiles, strings.Join(exportFormats, ", "))
 	s.StringVar(&audience, "audience", export.Public, "for whom: public (headers), citizen (and parties), researcher:KEY (own entries), regulator (all details)")
 	_ = cmd.RegisterFlagCompletionFunc("audience", cobra.FixedCompletions(export.Audiences, cobra.ShellCompDirectiveNoFileComp))
 	return cmd

@@ -33,6 +33,9 @@ type server struct {
 	s   *store.Store
 	mu  sync.Mutex
 	lie func(*jaliv1.ListEntriesResponse)
+	// nano is added to every spend claimed, shift to the number of every entry proved.
+	nano  int64
+	shift uint64
 }
 
 func (s *server) GetCheckpoint(context.Context, *jaliv1.GetCheckpointRequest) (*jaliv1.GetCheckpointResponse, error) {
