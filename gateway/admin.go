@@ -81,7 +81,7 @@ func (g *Gateway) AddAgreement(ctx context.Context, yaml []byte, approver string
 	if err := g.loadAgreement(parsed.ID); err != nil {
 		return Activated{}, &Refusal{Code: Unavailable, Message: err.Error(), Hint: "run jali-gateway doctor"}
 	}
-	return Activated{Seq: appended.Seq, Digest: strconv.FormatInt(parsed.Version, 10)}, nil
+	return Activated{Seq: appended.Seq, Digest: strconv.FormatInt(parsed.Version, 10), Warnings: g.doubts(parsed)}, nil
 }
 
 // purposes is the header's code for an agreement's purposes: joined by +, or the first when they are too many for a header.
@@ -100,7 +100,48 @@ func (g *Gateway) SetBudget(ctx context.Context, population string, pu budget.PU
 	if !catalog.ValidID(population) {
 		return Activated{}, &Refusal{Code: Invalid, Message: "the population is not a name that a catalogue can have", Hint: "name it as the catalogue does: a-z, 0-9, _ and -"}
 	}
-	return g.setCap(ctx, "", population, pu.Nano(), delta, approver, order)
+	act, err := g.setCap(ctx, "", population, pu.Nano(), delta, approver, order)
+	if err == nil && !g.knowsPopulation(population) {
+		act.Warnings = append(act.Warnings, fmt.Sprintf("no active dataset has the population %s", population))
+	}
+	return act, err
+}
+
+// doubts lists names of an agreement that no active dataset has. An agreement may be registered before its data arrive, so they
+// are no error; a spelling mistake would open nothing.
+func (g *Gateway) doubts(a policy.Agreement) []string {
+	var out []string
+	for _, d := range a.Datasets {
+		data := g.dataset(d.ID)
+		if data == nil {
+			out = append(out, fmt.Sprintf("no dataset %s is active", d.ID))
+			continue
+		}
+		for _, name := range d.Columns {
+			table, column, _ := strings.Cut(name, ".")
+			t := data.catalog.Table(table)
+			if t == nil || column != "*" && column != t.PersonKey && t.Column(column) == nil {
+				out = append(out, fmt.Sprintf("dataset %s has no column %s", d.ID, name))
+			}
+		}
+	}
+	for _, b := range a.Budget {
+		if !g.knowsPopulation(b.Population) {
+			out = append(out, fmt.Sprintf("no active dataset has the population %s", b.Population))
+		}
+	}
+	return out
+}
+
+func (g *Gateway) knowsPopulation(population string) bool {
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	for _, d := range g.datasets {
+		if d.catalog.Population == population {
+			return true
+		}
+	}
+	return false
 }
 
 // maxPU keeps every cap far below the int64 range of nano-rho: rho = 9,000.

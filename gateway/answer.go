@@ -41,7 +41,7 @@ func (g *Gateway) Answer(ctx context.Context, who identity.Principal, req Reques
 	// free. One such question runs at a time, so that a second one waits for the answer instead of paying for another.
 	unlock, err := g.flight.lock(ctx, ask.key)
 	if err != nil {
-		return Answer{}, &Refusal{Code: Unavailable, Message: "gave up while the same question was being answered", Hint: "ask again: if it was answered, the answer is stored and free"}
+		return Answer{}, g.refuse(ctx, ask, &Refusal{Code: Unavailable, Message: "gave up while the same question was being answered", Hint: "ask again: if it was answered, the answer is stored and free"})
 	}
 	defer unlock()
 	if answer, found, err := g.replay(ctx, ask); found || err != nil {
@@ -58,7 +58,10 @@ func (g *Gateway) Answer(ctx context.Context, who identity.Principal, req Reques
 
 	// 6. commit: charge both ledgers and append the intent, in one transaction.
 	intent, refusal := g.commit(ctx, ask)
-	if refusal != nil {
+	switch {
+	case refusal != nil && refusal.Decision == 0:
+		return Answer{}, g.refuse(ctx, ask, refusal)
+	case refusal != nil: // the writer has put the REFUSED entry in the intent's place
 		return Answer{}, refusal
 	}
 
@@ -109,7 +112,7 @@ func (g *Gateway) commit(ctx context.Context, ask *ask) (store.Appended, *Refusa
 	var twice *store.DuplicateError
 	if errors.As(err, &twice) {
 		return store.Appended{}, &Refusal{
-			Code: Unavailable, Decision: twice.Seq,
+			Code: Unavailable,
 			Message: "the same request id is being answered for another question", Hint: "use a fresh request id for each question",
 		}
 	}
@@ -161,7 +164,7 @@ func (g *Gateway) record(ctx context.Context, ask *ask, intent store.Appended, r
 		Kind:    audit.Release,
 		Ref:     &intent.Seq,
 		Fields:  audit.Object{"lvl": int64(ask.data.catalog.Level), "mech": ask.mechanism()},
-		Details: []audit.Detail{audit.ResultDetail(result, resultType), {Name: "protect", Value: ask.protection()}},
+		Details: []audit.Detail{audit.ResultDetail(result, ask.resultType()), {Name: "protect", Value: ask.protection()}},
 		Subject: ask.agreement.ID,
 		Class:   ask.data.catalog.Class,
 		Result:  result,

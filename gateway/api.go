@@ -118,6 +118,8 @@ type LogEntry struct {
 type Activated struct {
 	Seq    uint64
 	Digest string
+	// Warnings name what looks like a mistake but may be meant.
+	Warnings []string
 }
 
 // Status is the operator's view.

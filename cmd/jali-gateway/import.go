@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -55,6 +56,11 @@ func importFiles(ctx context.Context, dir, dataset, table string, files []string
 	}
 	if cat.ID != dataset {
 		return nil, 0, usage("name the file after the dataset", "%s describes dataset %q", layout.Catalog(dataset), cat.ID)
+	}
+	for _, f := range files {
+		if _, err := os.Stat(f); err != nil {
+			return nil, 0, usage("name CSV (.csv, .csv.gz) or Parquet files", "%w", err)
+		}
 	}
 	var act *jaliv1.Activated
 	var rows int64

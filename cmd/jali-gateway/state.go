@@ -53,6 +53,7 @@ func agreementCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
+				warn(cmd, act)
 				fmt.Fprintf(cmd.OutOrStdout(), "agreement registered, version %s (entry %d of the audit log)\n", act.GetDigest(), act.GetSeq())
 				return nil
 			})
@@ -87,6 +88,7 @@ data also spend delta; its cap is the delta at which privacy units are shown as 
 				if err != nil {
 					return err
 				}
+				warn(cmd, act)
 				fmt.Fprintf(cmd.OutOrStdout(), "population %s: cap %d PU (entry %d of the audit log)\n", population, pu, act.GetSeq())
 				return nil
 			})
@@ -101,6 +103,13 @@ data also spend delta; its cap is the delta at which privacy units are shown as 
 	set.MarkFlagRequired("pu")
 	cmd.AddCommand(set)
 	return cmd
+}
+
+// warn prints what looks like a mistake.
+func warn(cmd *cobra.Command, act *jaliv1.Activated) {
+	for _, w := range act.GetWarnings() {
+		fmt.Fprintln(cmd.ErrOrStderr(), "warning:", w)
+	}
 }
 
 // deltaE18 reads a delta like 1e-7 or 0 into units of 1e-18.

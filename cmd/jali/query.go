@@ -28,7 +28,7 @@ func (a *app) queryCommand() *cobra.Command {
 
 The answer is printed only after its receipt has verified against the log keys of the profile (or --vkeys).
 The same question on the same data is answered again from the record, free.`,
-		Example: `  jali query --error 50 "SELECT sex, COUNT(*) FROM beneficiary GROUP BY sex"
+		Example: `  jali query --error 50 "SELECT sex_code, COUNT(*) FROM beneficiary GROUP BY sex_code"
   jali query --error 50,total=100000 -f question.sql --format csv > answer.csv
   echo "SELECT COUNT(*) FROM beneficiary" | jali query --error 50 --receipt receipt.json -`,
 		Args: cobra.MaximumNArgs(1),

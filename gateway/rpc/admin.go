@@ -69,7 +69,7 @@ func activatedProto(a gateway.Activated, err error) (*jaliv1.Activated, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &jaliv1.Activated{Seq: a.Seq, Digest: a.Digest}, nil
+	return &jaliv1.Activated{Seq: a.Seq, Digest: a.Digest, Warnings: a.Warnings}, nil
 }
 
 func statusProto(s gateway.Status) *jaliv1.StatusResponse {
