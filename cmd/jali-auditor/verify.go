@@ -20,7 +20,7 @@ const maxEvidence = 64 << 20
 
 func (a *app) verifyCommand() *cobra.Command {
 	var form format
-	var receipt, result, remember string
+	var receipt, result, remember, seal string
 	var details bool
 	cmd := &cobra.Command{
 		Use:   "verify",
@@ -41,7 +41,7 @@ reads it; that, too, is then a finding.`,
 			if err := form.check(formatTable, formatJSON); err != nil {
 				return err
 			}
-			v := &verification{app: a, details: details, remember: remember, when: time.Now().UTC()}
+			v := &verification{app: a, details: details, remember: remember, seal: seal, when: time.Now().UTC()}
 			f, err := v.run(cmd.Context(), receipt, result)
 			if err != nil {
 				if form.value == formatJSON && isFinding(err) && statusOf(err) == statusFailed {
@@ -59,6 +59,7 @@ reads it; that, too, is then a finding.`,
 	s.StringVar(&receipt, "receipt", "", "check this receipt `file` instead of a record")
 	s.StringVar(&result, "result", "", "with --receipt: `file` with the result bytes it is for")
 	s.StringVar(&remember, "remember", "", "`file` with the checkpoint seen last; updated")
+	s.StringVar(&seal, "seal", "", "your own copy of the log's seal policy: says which witnesses must have cosigned")
 	s.BoolVar(&details, "details", false, "with a live gateway: fetch and check the details that may be seen, too")
 	form.register(cmd, formatTable, formatJSON)
 	return cmd
@@ -69,6 +70,7 @@ type verification struct {
 	*app
 	details  bool
 	remember string
+	seal     string
 	when     time.Time
 }
 
@@ -111,7 +113,11 @@ func (v *verification) receipt(path, result string) (*finding, error) {
 			return nil, err
 		}
 	}
-	rep, err := audit.VerifyReceipt(text, bytes, keys.VKeys, "")
+	q, err := v.quorum()
+	if err != nil {
+		return nil, err
+	}
+	rep, err := audit.VerifySealedReceipt(text, bytes, keys.VKeys, "", q)
 	if err != nil {
 		return nil, failedError{err}
 	}
@@ -119,6 +125,10 @@ func (v *verification) receipt(path, result string) (*finding, error) {
 		Source: "receipt " + path, Origin: rep.Origin, Size: rep.Size, Root: rep.Root[:], SignedBy: rep.SignedBy, KeysFrom: "given",
 		Checks: rep.Checks[:len(rep.Checks)-1], Checked: v.when, Intent: &rep.Intent.Seq, Release: &rep.Release.Seq,
 		NotChecked: []string{rep.Checks[len(rep.Checks)-1], "whether others were shown the same log"},
+	}
+	if rep.Sealed {
+		f.Checks = append(f.Checks, rep.Checks[len(rep.Checks)-1]+": "+cosigned(rep.Cosignatures))
+		f.NotChecked = []string{"what the witnesses were shown besides this log: ask one for its checkpoint"}
 	}
 	f.signed(rep.Signed)
 	return f, nil
@@ -151,6 +161,18 @@ func (v *verification) export() (*finding, error) {
 		Checks: rep.Checks, Checked: v.when, NotChecked: notChecked(earlier),
 	}
 	f.signed(rep.Signed)
+	if v.seal != "" {
+		if keys == nil {
+			return nil, usagef("--vkeys FILE: the keys that the custodian published", "--seal needs --vkeys for an export")
+		}
+		cp, err := keys.OpenCheckpoint(note)
+		if err != nil {
+			return nil, err
+		}
+		if err := v.judge(f, keys, cp, earlier); err != nil {
+			return nil, err
+		}
+	}
 	return f, v.keep(note)
 }
 
@@ -204,6 +226,9 @@ func (v *verification) live(ctx context.Context) (*finding, error) {
 		f.Checks = append(f.Checks, fmt.Sprintf("the log continues the one of %d entries that was remembered", e.Size))
 	}
 	f.signed(cp.Time)
+	if err := v.judge(f, keys, cp, earlier); err != nil {
+		return nil, err
+	}
 	return f, v.keep(cp.Note)
 }
 
@@ -240,7 +265,7 @@ func keysFrom(given *audit.Keys, what string) string {
 }
 
 func notChecked(earlier []audit.Checkpoint) []string {
-	out := []string{"whether others were shown the same log: no witness has cosigned it"}
+	out := []string{"whether others were shown the same log: no cosignature of a witness was judged (--seal FILE)"}
 	if len(earlier) == 0 {
 		out = append(out, "whether anything was cut or rebuilt before today (--remember FILE checks it from now on)")
 	}

@@ -130,6 +130,14 @@ func (v *verification) stateHere() (*finding, error) {
 	}
 	f.SignedBy, f.SignedSize = rep.Checkpoint.SignedBy, rep.Checkpoint.Size
 	f.signed(rep.Checkpoint.Time)
+	if v.seal != "" {
+		if keys == nil {
+			return nil, usagef("--vkeys FILE: the keys that the custodian published", "--seal needs --vkeys for files")
+		}
+		if err := v.judge(f, keys, *rep.Checkpoint, cfg.Earlier); err != nil {
+			return nil, err
+		}
+	}
 	return f, v.keep(rep.Checkpoint.Note)
 }
 

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"jali/audit"
+)
+
+// quorum reads the reader's own copy of a seal policy; nil if none is given.
+func (v *verification) quorum() (*audit.Quorum, error) {
+	if v.seal == "" {
+		return nil, nil
+	}
+	b, err := os.ReadFile(v.seal)
+	if err != nil {
+		return nil, usagef("check the path", "read seal policy: %w", err)
+	}
+	q, err := audit.ParseQuorum(b)
+	if err != nil {
+		return nil, usagef("it is the file seal.policy, from whoever vouches for the witnesses", "read seal policy: %w", err)
+	}
+	return q, nil
+}
+
+// judge says by whom and when what was verified has been cosigned: cp, the checkpoint that everything was checked against, and earlier
+// ones that the log was found to continue. What no quorum has cosigned rests on the log's operator alone, and is said to.
+func (v *verification) judge(f *finding, keys *audit.Keys, cp audit.Checkpoint, earlier []audit.Checkpoint) error {
+	q, err := v.quorum()
+	if err != nil || q == nil {
+		return err
+	}
+	if err := q.CheckLog(keys); err != nil {
+		return failedError{err}
+	}
+	f.NotChecked[0] = "what the witnesses were shown besides this log: ask one for its checkpoint"
+	var best uint64
+	for _, c := range append([]audit.Checkpoint{cp}, earlier...) {
+		if !c.Sealable() || !q.Satisfied(c.Note) {
+			continue
+		}
+		best = c.Size
+		f.Checks = append(f.Checks, fmt.Sprintf("sealed: %d of %d entries cosigned by %s, a quorum of the seal policy given", c.Size, cp.Size, witnesses(q, c.Note)))
+		break
+	}
+	if best < cp.Size {
+		f.NotChecked = append(f.NotChecked, fmt.Sprintf("entries from %d on: no quorum of the seal policy has cosigned them in what was given (cosigned by: %s)", best, witnesses(q, cp.Note)))
+	}
+	return nil
+}
+
+// witnesses names who cosigned, and when.
+func witnesses(q *audit.Quorum, note []byte) string { return cosigned(q.Cosignatures(note)) }
+
+func cosigned(by []audit.Cosignature) string {
+	var out []string
+	for _, c := range by {
+		out = append(out, fmt.Sprintf("%s (%s, %s)", c.Name, c.Algorithm, c.Time.Format(time.RFC3339)))
+	}
+	if len(out) == 0 {
+		return "nobody"
+	}
+	return strings.Join(out, ", ")
+}
