@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"sync"
 )
 
 // b64 is unpadded base64url, the spelling of every digest in a header.
@@ -49,24 +50,33 @@ var ErrVersion = errors.New("not version 1")
 
 // FormatEntry writes a header line. It checks the grammar, the common keys and the fields the kind requires.
 func FormatEntry(o Object) ([]byte, error) {
-	line, err := appendObject(make([]byte, 0, 1024), o, true)
+	return formatEntry(o, nil)
+}
+
+// headers are scratch space: a header has some 40 fields.
+var headers = sync.Pool{New: func() any { return new(header) }}
+
+func formatEntry(o Object, note func(key string, from, to int)) ([]byte, error) {
+	line, err := appendObject(make([]byte, 0, 1024), o, true, note)
 	if err != nil {
 		return nil, err
 	}
-	var h header
+	h := headers.Get().(*header)
+	defer headers.Put(h)
 	if field, err := h.parse(line); err != nil {
 		if field != "" {
 			return nil, fmt.Errorf("format entry: field %s: %w", field, err)
 		}
 		return nil, fmt.Errorf("format entry: %w", err)
 	}
-	if field, err := checkKind(&h); err != nil {
+	if field, err := checkKind(h); err != nil {
 		return nil, fmt.Errorf("format entry: field %s: %w", field, err)
 	}
 	return line, nil
 }
 
-func appendObject(b []byte, o Object, outer bool) ([]byte, error) {
+// appendObject writes an object; note, if not nil, hears where the value of each key stands.
+func appendObject(b []byte, o Object, outer bool, note func(key string, from, to int)) ([]byte, error) {
 	var few [40]string
 	keys := few[:0]
 	for k := range o {
@@ -81,6 +91,7 @@ func appendObject(b []byte, o Object, outer bool) ([]byte, error) {
 		b = append(b, '"')
 		b = append(b, k...)
 		b = append(b, '"', ':')
+		from := len(b)
 		switch v := o[k].(type) {
 		case string:
 			b = appendString(b, v)
@@ -97,11 +108,14 @@ func appendObject(b []byte, o Object, outer bool) ([]byte, error) {
 				return nil, fmt.Errorf("format entry: field %s: %w: object nested twice", k, ErrGrammar)
 			}
 			var err error
-			if b, err = appendObject(b, v, false); err != nil {
+			if b, err = appendObject(b, v, false, nil); err != nil {
 				return nil, err
 			}
 		default:
 			return nil, fmt.Errorf("format entry: field %s: %w: type %T", k, ErrGrammar, v)
+		}
+		if note != nil {
+			note(k, from, len(b))
 		}
 	}
 	return append(b, '}'), nil

@@ -1,7 +1,6 @@
 package audit
 
 import (
-	"bytes"
 	"fmt"
 	"slices"
 )
@@ -21,26 +20,15 @@ type slot struct {
 // NewTemplate formats a header and remembers where the values of the named fields stand. The header must hold, in these
 // slots, the longest values that they may get: what is valid with them is valid, and short enough, with any other.
 func NewTemplate(o Object, slots ...string) (*Template, error) {
-	line, err := FormatEntry(o)
+	t := &Template{slots: make([]slot, 0, len(slots))}
+	var err error
+	t.line, err = formatEntry(o, func(key string, from, to int) {
+		if slices.Contains(slots, key) {
+			t.slots = append(t.slots, slot{key, from, to})
+		}
+	})
 	if err != nil {
 		return nil, err
-	}
-	t := &Template{line: line}
-	depth, from, name := 0, 0, ""
-	for i, c := range line {
-		switch {
-		case c == '{':
-			depth++
-		case c == '"' && depth == 1 && (line[i-1] == '{' || line[i-1] == ','): // a key of the header itself
-			name = string(line[i+1 : i+1+bytes.IndexByte(line[i+1:], '"')])
-			from = i + len(name) + 3
-		case c == '}' && depth == 2:
-			depth--
-		case depth == 1 && (c == ',' || c == '}'):
-			if slices.Contains(slots, name) {
-				t.slots = append(t.slots, slot{name, from, i})
-			}
-		}
 	}
 	if len(t.slots) != len(slots) {
 		return nil, fmt.Errorf("make template: %w: a slot is not in the header", ErrField)

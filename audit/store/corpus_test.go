@@ -68,15 +68,25 @@ func TestRandomSectors(t *testing.T) {
 	used := len(bytes.TrimRight(whole, "\x00")) // bbolt makes the file larger than what is in it
 	r := rand.New(rand.NewPCG(1, 2))
 	detected, free := 0, 0
-	for range 150 {
-		bad := bytes.Clone(whole)
-		sector := r.IntN(used/512) * 512
-		for i := range 512 {
-			bad[sector+i] = byte(r.Uint32())
-		}
-		if err := os.WriteFile(cfg.Path, bad, 0o600); err != nil {
+	f, err := os.OpenFile(cfg.Path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	put := func(at int, b []byte) {
+		if _, err := f.WriteAt(b, int64(at)); err != nil {
 			t.Fatal(err)
 		}
+	}
+	last := 0
+	for range 150 {
+		put(last, whole[last:last+512])
+		sector, noise := r.IntN(used/512)*512, make([]byte, 512)
+		for i := range noise {
+			noise[i] = byte(r.Uint32())
+		}
+		put(sector, noise)
+		last = sector
 		if _, err := Verify(VerifyConfig{Config: cfg}); err != nil {
 			detected++
 			continue

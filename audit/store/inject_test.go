@@ -102,7 +102,10 @@ func TestInjectedFaults(t *testing.T) {
 				if os.Getenv("JALI_LONG") == "" && (i+j)%len(faults) == 2 && len(at) > 1 {
 					continue // two faults for each place
 				}
-				t.Run(fmt.Sprintf("%s/%d/%s", call, n, fault), func(t *testing.T) { inject(t, base, call, n, fault) })
+				t.Run(fmt.Sprintf("%s/%d/%s", call, n, fault), func(t *testing.T) {
+					t.Parallel()
+					inject(t, base, call, n, fault)
+				})
 			}
 		}
 	}

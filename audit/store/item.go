@@ -3,7 +3,6 @@ package store
 import (
 	"fmt"
 	"maps"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -264,30 +263,40 @@ func (p *prepared) renew(s *Store) error {
 	return p.indexKeys(s)
 }
 
-// slots are the fields that only the writer knows, by kind, with the longest values that they may get.
-func (p *prepared) slots() audit.Object {
-	o := audit.Object{"seq": int64(audit.MaxInt), "t": int64(audit.MaxInt), "prev": audit.Digest([32]byte{})}
+// slots are the fields that only the writer knows, by kind: put into o with the longest values that they may get.
+func (p *prepared) slots(o audit.Object) []string {
+	o["seq"], o["t"], o["prev"] = int64(audit.MaxInt), int64(audit.MaxInt), noDigest
 	switch p.Kind {
 	case audit.Intent:
-		largest := audit.Object{"ad": int64(audit.MaxInt), "ar": int64(audit.MaxInt), "pd": int64(audit.MaxInt), "pr": int64(audit.MaxInt)}
 		o["bud0"], o["bud1"] = largest, largest
+		return []string{"seq", "t", "prev", "bud0", "bud1"}
 	case audit.Budget:
 		o["cap0"] = audit.Object{"d": int64(audit.MaxInt), "r": int64(audit.MaxInt)}
+		return []string{"seq", "t", "prev", "cap0"}
 	case audit.Policy:
 		o["pol0"] = longest
+		return []string{"seq", "t", "prev", "pol0"}
 	case audit.Dataset:
 		o["dsv0"] = longest
+		return []string{"seq", "t", "prev", "dsv0"}
 	case audit.Heartbeat:
 		o["open"] = int64(audit.MaxInt)
+		return []string{"seq", "t", "prev", "open"}
 	}
-	return o
+	return []string{"seq", "t", "prev"}
 }
+
+var (
+	noDigest = audit.Digest([32]byte{})
+	largest  = audit.Object{"ad": int64(audit.MaxInt), "ar": int64(audit.MaxInt), "pd": int64(audit.MaxInt), "pr": int64(audit.MaxInt)}
+)
 
 var longest = strings.Repeat("A", audit.MaxString)
 
 // format makes the template of the header. With the longest values in its slots it is valid, so the writer cannot fail.
 func (p *prepared) format(origin string) error {
-	o := maps.Clone(p.fields)
+	o := make(audit.Object, len(p.fields)+10)
+	maps.Copy(o, p.fields)
 	o["v"], o["o"], o["k"] = 1, origin, p.Kind
 	if p.Ref != nil {
 		o["ref"] = *p.Ref
@@ -299,10 +308,9 @@ func (p *prepared) format(origin string) error {
 		}
 		o["dtl"] = dtl
 	}
-	slots := p.slots()
-	maps.Copy(o, slots)
+	slots := p.slots(o)
 	var err error
-	if p.tmpl, err = audit.NewTemplate(o, slices.Collect(maps.Keys(slots))...); err != nil {
+	if p.tmpl, err = audit.NewTemplate(o, slots...); err != nil {
 		return fmt.Errorf("%w: %w", ErrItem, err)
 	}
 	return nil
