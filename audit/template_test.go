@@ -33,7 +33,7 @@ func TestTemplate(t *testing.T) {
 			case "prev":
 				return appendString(dst, strings.Repeat("B", 42)+"A")
 			}
-			dst, _ = appendObject(dst, bal, false)
+			dst, _ = appendObject(dst, bal, false, nil)
 			return dst
 		})
 		if string(got) != string(line) {
