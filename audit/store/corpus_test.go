@@ -54,7 +54,7 @@ func contents(t testing.TB, cfg Config) (sum string) {
 }
 
 // 150 overwrites of a random 512-byte sector: each is found, or has hit bytes that say nothing (free pages). No panic escapes.
-// The sectors are the same in every run, so the test cannot fail by chance.
+// Sectors and noise come from a fixed seed.
 func TestRandomSectors(t *testing.T) {
 	cfg := sampleLog(t)
 	whole, err := os.ReadFile(cfg.Path)
