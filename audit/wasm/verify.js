@@ -1,6 +1,6 @@
 // A second, independent verifier of Jali audit logs: plain JavaScript on WebCrypto, nothing of the Go code. It checks exports and
-// receipts as the specification says, but for two things, which it reports as not checked: the log's ML-DSA-44 signatures (it
-// checks Ed25519), and that entries hold the fields that their kind requires. testdata/agree.mjs holds it against the Go verifier.
+// receipts as the specification says, but for three things, which it reports as not checked: the log's ML-DSA-44 signatures (it
+// checks Ed25519), that entries hold the fields that their kind requires, and that decisions name what was active. testdata/agree.mjs holds it against the Go verifier.
 
 const text = new TextEncoder(), utf8 = new TextDecoder("utf-8", { fatal: true });
 const fail = (what, entry) => { throw Object.assign(new Error(entry === undefined ? what : `entry ${entry}: ${what}`), { entry }); };
@@ -160,7 +160,7 @@ export async function verifyExport(files, vkeys) {
     hashes = up;
   }
   if (!same(await rootOf(leaves), cp.root)) fail("the entries do not give the root of the checkpoint");
-  return { ok: true, origin: keys.origin, size: cp.size, details: opened, notChecked: ["ML-DSA-44 signatures", "required fields of each kind"] };
+  return { ok: true, origin: keys.origin, size: cp.size, details: opened, notChecked: ["ML-DSA-44 signatures", "required fields of each kind", "that decisions name what was active"] };
 }
 
 // included computes the root that a path leads to (RFC 9162, 2.1.3.2).
@@ -207,5 +207,5 @@ export async function verifyReceipt(receipt, result, vkeys) {
     }
   }
   if (result !== null && !recorded?.startsWith(`sha256:${b64url(await sha256(result))} ${result.length} `)) fail("the result is not the one on record", release.seq);
-  return { ok: true, origin: keys.origin, intent: intent.seq, release: release.seq, result: result !== null, notChecked: ["ML-DSA-44 signatures", "required fields of each kind"] };
+  return { ok: true, origin: keys.origin, intent: intent.seq, release: release.seq, result: result !== null, notChecked: ["ML-DSA-44 signatures", "required fields of each kind", "that decisions name what was active"] };
 }

@@ -208,5 +208,13 @@ func (r *record) signature() string {
 	if r.signed == nil {
 		return "the record carries no signed checkpoint"
 	}
-	return fmt.Sprintf("the %d entries give the root that the log %s has signed with %v; its keys come from %s", r.signed.Size, r.signed.Origin, r.signed.SignedBy, r.keysFrom)
+	return fmt.Sprintf("the %d entries give the root that the log %s has signed with %v, under %s", r.signed.Size, r.signed.Origin, r.signed.SignedBy, r.whose())
+}
+
+// whose says where the keys come from that everything rests on.
+func (r *record) whose() string {
+	if r.keysFrom == "given" {
+		return "the keys given"
+	}
+	return "the keys of " + r.keysFrom
 }

@@ -153,7 +153,7 @@ func (c *caseOf) fetch(ctx context.Context, s *liveSource, rec *record) error {
 		}
 		from += uint64(len(page))
 	}
-	c.proof = fmt.Sprintf("each entry stands in the log %s, by a Merkle proof that ends in a checkpoint signed with %v; its keys come from %s", rec.signed.Origin, rec.signed.SignedBy, rec.keysFrom)
+	c.proof = fmt.Sprintf("each entry stands in the log %s, by a Merkle proof that ends in a checkpoint signed with %v, under %s", rec.signed.Origin, rec.signed.SignedBy, rec.whose())
 	return nil
 }
 

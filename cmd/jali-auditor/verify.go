@@ -59,7 +59,7 @@ reads it; that, too, is then a finding.`,
 	s.StringVar(&receipt, "receipt", "", "check this receipt `file` instead of a record")
 	s.StringVar(&result, "result", "", "with --receipt: `file` with the result bytes it is for")
 	s.StringVar(&remember, "remember", "", "`file` with the checkpoint seen last; updated")
-	s.StringVar(&seal, "seal", "", "your own copy of the log's seal policy: says which witnesses must have cosigned")
+	s.StringVar(&seal, "seal", "", "your own copy of the log's seal policy, a `file` that says which witnesses must have cosigned")
 	s.BoolVar(&details, "details", false, "with a live gateway: fetch and check the details that may be seen, too")
 	form.register(cmd, formatTable, formatJSON)
 	return cmd
