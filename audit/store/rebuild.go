@@ -29,8 +29,8 @@ type Rebuilt struct {
 
 // Rebuild brings a restored store up to what witnesses have cosigned (audit-log.md section 8a): entries, tiles, head, open
 // intents, what is active and every ledger are made again from the headers, so no budget returns. Details and stored results
-// of entries that the store still had are kept; those of the others are lost, and the next start must put that on record
-// (Lost). The store must not have a single entry that the headers do not have: a fork is not repaired.
+// of entries that the store still had are kept; those of the others are lost, and the next start puts that on record: ADMIN
+// act=restore with their range, in its first commit, whatever happens in between. The store must not have a single entry that the headers do not have: a fork is not repaired.
 //
 // The new file appears complete, by rename; the old one stays beside it. A crash leaves the old one in place.
 func Rebuild(cfg Config, h Headers) (Rebuilt, error) {
@@ -57,9 +57,16 @@ func Rebuild(cfg Config, h Headers) (Rebuilt, error) {
 	return out, nil
 }
 
-// Lost are the fields of the ADMIN entry that states which range was rebuilt from headers alone.
-func (r Rebuilt) Lost() audit.Object {
-	return audit.Object{"act": "restore", "a": r.Had, "b": r.Has - 1}
+// keyRebuilt of bucket s says which range of entries Rebuild made from headers, until an entry says so.
+var keyRebuilt = []byte("rebuilt") // u64be first, u64be last
+
+// restored is the ADMIN entry for a rebuild that is not on record yet; nil if there is none.
+func restored(tx *bolt.Tx, details []audit.Detail) *Item {
+	v := tx.Bucket(bState).Get(keyRebuilt)
+	if len(v) != 16 {
+		return nil
+	}
+	return &Item{Kind: audit.Admin, Fields: audit.Object{"act": "restore", "a": fromU64(v), "b": fromU64(v[8:])}, Details: details}
 }
 
 func refill(from, to *bolt.Tx, h Headers, out *Rebuilt) error {
@@ -109,6 +116,9 @@ func refill(from, to *bolt.Tx, h Headers, out *Rebuilt) error {
 	}
 	if root != h.Root {
 		return fmt.Errorf("%w: the headers do not give the root that witnesses have cosigned", audit.ErrHistory)
+	}
+	if err := to.Bucket(bState).Put(keyRebuilt, append(u64(before.n), u64(h.Size-1)...)); err != nil {
+		return err
 	}
 	return derive(from, to, chain)
 }

@@ -103,7 +103,6 @@ func TestRebuild(t *testing.T) {
 	if _, err := Verify(VerifyConfig{Config: backup}); err == nil || !strings.Contains(err.Error(), "the detail is missing") {
 		t.Errorf("unrecorded restore: %v", err)
 	}
-	backup.Start = rebuilt.Lost()
 	s = open(t, backup)
 	if kind, _, _, _ := s.Outcome(open1.Seq); kind != audit.Interrupted {
 		t.Errorf("the open intent ended as %q", kind)

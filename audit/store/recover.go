@@ -291,6 +291,9 @@ func (s *Store) recordStart() error {
 		for _, seq := range intents {
 			items = append(items, Item{Kind: audit.Interrupted, Ref: &seq})
 		}
+		if it := restored(tx, s.cfg.StartDetails); it != nil {
+			items = append(items, *it)
+		}
 		return err
 	})
 	if err != nil {

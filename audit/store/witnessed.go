@@ -117,6 +117,12 @@ func (w *transaction) keepCheckpoint() error {
 	if err := w.keepWitnessed(check, state); err != nil {
 		return err
 	}
+	// The first commit after a rebuild is the start that records it.
+	if state.Get(keyRebuilt) != nil {
+		if err := state.Delete(keyRebuilt); err != nil {
+			return err
+		}
+	}
 	p := w.s.state.Load()
 	if p == nil || p.note == nil {
 		return nil

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"jali/audit"
+	"jali/audit/store"
+	"jali/gateway"
+)
+
+func restoreCommand() *cobra.Command {
+	var dir, from, order string
+	cmd := &cobra.Command{
+		Use:   "restore --dir D --export DIR --order TEXT",
+		Short: "Bring an audit log that was put back from an old copy up to what witnesses have cosigned",
+		Long: `Bring an audit log that was put back from an old copy up to what witnesses have cosigned.
+
+The gateway must be stopped. DIR is an export or mirror of the log (any audience: headers suffice) that reaches at least as far as the
+witnesses' last cosigned checkpoint, which is fetched from the witnesses of seal.policy. Entries and every ledger are rebuilt from the
+headers, so no budget returns. Details and stored answers of the missing range are lost, and an entry says so. A log that has
+entries of its own beyond the copy is a fork and is not restored. The old file stays as audit.db.restored.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := loadConfig(dir)
+			if err != nil {
+				return err
+			}
+			lines, err := readHeaders(filepath.Join(from, "entries.jsonl"))
+			if err != nil {
+				return usage("name the directory of an export: it has entries.jsonl in it", "read headers: %w", err)
+			}
+			rebuilt, err := gateway.Restore(cmd.Context(),
+				gateway.Config{Dir: dir, Now: time.Now, Witness: gateway.WitnessConfig(cfg.Witness), Operator: operatorLog(cfg.LogLevel)},
+				gateway.RestoreConfig{
+					Approver: approver(), Order: order,
+					Entries: func(from uint64) ([][]byte, error) {
+						if from > uint64(len(lines)) {
+							return nil, nil
+						}
+						return lines[from:], nil
+					},
+				})
+			if err != nil {
+				hint := "docs/operations.md, restore"
+				if errors.Is(err, audit.ErrSeq) {
+					hint = "the export ends before what witnesses have cosigned: find a newer one"
+				}
+				if code := gateway.ExitCode(err); code != 0 && !errors.Is(err, store.ErrDamaged) {
+					return &coded{code: code, err: err, hint: hint}
+				}
+				return &coded{code: exitFailed, err: err, hint: hint}
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), `restored entries %d to %d from headers; ledgers follow them
+lost, on record   details and stored answers of these entries; register agreements and import data versions again where they were among them
+old file          %s: keep it until the regulator has seen it
+`, rebuilt.Had, rebuilt.Has-1, rebuilt.Old)
+			return nil
+		},
+	}
+	dirFlag(cmd, &dir)
+	cmd.Flags().StringVar(&from, "export", "", "directory of an export or mirror of the log")
+	cmd.Flags().StringVar(&order, "order", "", "the decision this carries out, for the record")
+	cmd.MarkFlagRequired("export")
+	cmd.MarkFlagRequired("order")
+	return cmd
+}
+
+// readHeaders reads entries.jsonl: one header line each. Whether they are the log's is for the rebuild to check.
+func readHeaders(path string) ([][]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	var out [][]byte
+	in := bufio.NewScanner(f)
+	in.Buffer(nil, audit.MaxHeader+2)
+	for in.Scan() {
+		out = append(out, append([]byte(nil), in.Bytes()...))
+	}
+	return out, in.Err()
+}
