@@ -106,7 +106,11 @@ func newStock(b *testing.B, p *Params, blocks int, galois bool) *stock {
 	b.Helper()
 	lit := bgv.ParametersLiteral{LogN: p.logN, Q: p.q, PlaintextModulus: p.t}
 	if galois {
-		lit.LogP = []int{56} // key switching of the inner sum needs a special prime
+		// Key switching of the inner sum needs a special prime.
+		primes := ring.NewNTTFriendlyPrimesGenerator(56, uint64(2*p.n()))
+		special, err := primes.NextDownstreamPrime()
+		must(b, err)
+		lit.P = []uint64{special}
 	}
 	params, err := bgv.NewParametersFromLiteral(lit)
 	must(b, err)

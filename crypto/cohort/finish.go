@@ -17,6 +17,11 @@ import (
 // Degree 2 never leaves: for one block D2 = rho*c1^2 shows rho to whoever knows c1 (attack A9). Of D0 one coefficient leaves,
 // which is where the sum is.
 func (a *accumulator) finish(p *Params, reg *Registration, offset uint64, seed []byte) []byte {
+	return p.answer(a.combine(p, reg, offset, seed))
+}
+
+// combine does steps 1 to 3. The error e1 hides below the rounding of step 4; it is there for what is proved of alpha.
+func (a *accumulator) combine(p *Params, reg *Registration, offset uint64, seed []byte) (beta []uint64, alpha [][]uint64) {
 	ar, n, limbs := p.arith(), p.n(), p.limbs()
 	st := newStream(labelFlood, seed, 0)
 	defer st.wipe()
@@ -38,7 +43,7 @@ func (a *accumulator) finish(p *Params, reg *Registration, offset uint64, seed [
 		l.INTT(digits[i], digit[i])
 	}
 
-	beta, alpha := make([]uint64, limbs), make([][]uint64, limbs)
+	beta, alpha = make([]uint64, limbs), make([][]uint64, limbs)
 	x := make([]uint64, n)
 	sums := make([]wide, n)
 	for j := range ar.limb {
@@ -75,7 +80,7 @@ func (a *accumulator) finish(p *Params, reg *Registration, offset uint64, seed [
 		beta[j] = l.add(l.mul(sum, l.nInv), l.add(offset%l.q, l.mul(l.t, l.flood(f))))
 	}
 	clear(x)
-	return p.answer(beta, alpha)
+	return beta, alpha
 }
 
 // dot adds d*b over all coefficients to w, and d*a to each of sums. d is below 8q, a and b below q; for at most six calls every

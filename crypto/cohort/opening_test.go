@@ -126,6 +126,33 @@ func TestOpeningFindsEveryCheat(t *testing.T) {
 	}
 }
 
+// TestOpeningFindsGroundNonce: nonce_c follows from the query seed, so a client that ground one to its liking (A4c) shows.
+func TestOpeningFindsGroundNonce(t *testing.T) {
+	p := toy("ecq1-a", 5)
+	w, a, public, body := audited(t, p, p.n())
+	opened, err := a.OpenKey(p, w.crs, body)
+	must(t, err)
+	q := w.query(w.layout())
+	sec, err := w.key.open()
+	must(t, err)
+	own := random32()
+	for _, c := range []struct {
+		name  string
+		nonce [32]byte
+		want  error
+	}{{"derived", clientNonce(own), nil}, {"ground", random32(), ErrMismatch}} {
+		seed := q.seed(w.key.kd, c.nonce[:])
+		up := append(bytes.Clone(c.nonce[:]), sec.encryptSlots(p, seed, own, 0, make([]uint64, p.n()))...)
+		opening, err := public.seal(labelOpenUpload, seed[:], append(bytes.Clone(own[:]), make([]byte, p.n()/8)...))
+		must(t, err)
+		u, err := ReadUpload(bytes.NewReader(append(up, opening...)), q.Layout, true)
+		must(t, err)
+		if _, err := opened.OpenUpload(q, u); !errors.Is(err, c.want) {
+			t.Errorf("%s: %v, want %v", c.name, err, c.want)
+		}
+	}
+}
+
 func TestOpenKeyFindsCheats(t *testing.T) {
 	p := toy("ecq1-a", 5)
 	w, a, public, body := audited(t, p, p.n())

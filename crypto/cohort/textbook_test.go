@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"math/big"
 	"math/bits"
+	"slices"
 	"testing"
 
 	"github.com/tuneinsight/lattigo/v5/ring"
@@ -29,12 +30,14 @@ func textbook(e Evaluation, maskSeed [32]byte, w weak) []byte {
 		if w.sameMasks {
 			seed = digestOf(labelAggregate, maskSeed[:], le64(0))
 		}
-		out = append(out, textbookOne(e, newJob(e.Query.Layout, a, seed), w)...)
+		beta, alpha := textbookOne(e, newJob(e.Query.Layout, a, seed), w)
+		out = append(out, textbookSwitch(e.Query.Layout.params, beta, alpha)...)
 	}
 	return out
 }
 
-func textbookOne(e Evaluation, job *job, w weak) []byte {
+// textbookOne stops before the modulus is switched.
+func textbookOne(e Evaluation, job *job, w weak) (beta []uint64, alpha [][]uint64) {
 	layout := e.Query.Layout
 	p := layout.params
 	ar, n, t := p.arith(), p.n(), p.t
@@ -137,7 +140,7 @@ func textbookOne(e Evaluation, job *job, w weak) []byte {
 		}
 	}
 	offset := job.offset()
-	beta, alpha := make([]uint64, p.limbs()), poly()
+	beta, alpha = make([]uint64, p.limbs()), poly()
 	for j := range ar.limb {
 		l := &ar.limb[j]
 		x := make([]uint64, n)
@@ -156,7 +159,7 @@ func textbookOne(e Evaluation, job *job, w weak) []byte {
 		}
 		beta[j] = l.add(d0[j][0], l.add(offset%l.q, new(big.Int).Mod(flood, new(big.Int).SetUint64(l.q)).Uint64()))
 	}
-	return textbookSwitch(p, beta, alpha)
+	return beta, alpha
 }
 
 // textbookSwitch multiplies by t^-1 and divides with rounding, in integers.
@@ -215,6 +218,14 @@ func TestEvaluateIsTextbook(t *testing.T) {
 				must(t, err)
 				if want := textbook(e, seed, weak{}); !bytes.Equal(got, want) {
 					t.Errorf("rules %v: answers differ from the textbook's", rules)
+				}
+				// Switching the modulus rounds small errors away: compare before it, too.
+				j := newJob(q.Layout, Aggregate{w.table, 5}, seed)
+				must(t, e.pass(t.Context(), []*job{j}))
+				beta, alpha := j.sums.combine(p, w.reg, j.offset(), seed[:])
+				wantBeta, wantAlpha := textbookOne(e, newJob(q.Layout, Aggregate{w.table, 5}, seed), weak{})
+				if !slices.Equal(beta, wantBeta) || !slices.EqualFunc(alpha, wantAlpha, slices.Equal) {
+					t.Errorf("rules %v: the sample differs from the textbook's before switching", rules)
 				}
 			}
 		})
