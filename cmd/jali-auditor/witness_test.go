@@ -368,6 +368,19 @@ func TestRootAttacksAreCaughtByTheWitness(t *testing.T) {
 	}
 	r.put(honest)
 	g.Serve() // the honest log is served
+	waitCosigned(t, w, g.Dir)
+	g.Stop()
+	// An honest custodian whose disk died restores the old copy from an export that the auditor has kept.
+	mirror := filepath.Join(t.TempDir(), "mirror")
+	if out, err := exec.Command(auditor, "export", "--dir", stateFor(t, r), "--out", mirror).CombinedOutput(); err != nil {
+		t.Fatalf("export: %v\n%s", err, out)
+	}
+	r.put(old)
+	t.Log(g.Run("restore", "--dir", g.Dir, "--export", mirror, "--order", "disk failure of the test"))
+	if out, err := exec.Command(auditor, "verify", "--dir", stateFor(t, r), "--vkeys", filepath.Join(g.Dir, "vkeys"), "--remember", keptFile).CombinedOutput(); err != nil {
+		t.Fatalf("the restored log: %v\n%s", err, out)
+	}
+	g.Serve()
 	g.Stop()
 	witnessed(false) // the cleanup checks the log once more, after the witness is gone
 }
