@@ -1,0 +1,162 @@
+package storebench
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/transparency-dev/tessera"
+	"github.com/transparency-dev/tessera/storage/posix"
+	bolt "go.etcd.io/bbolt"
+	"golang.org/x/mod/sumdb/note"
+
+	"jali/audit"
+	"jali/audit/store"
+)
+
+// callers runs f from n goroutines for d and returns calls per second.
+func callers(n int, d time.Duration, f func() error) (float64, error) {
+	var calls atomic.Int64
+	var failed atomic.Pointer[error]
+	var wg sync.WaitGroup
+	start := time.Now()
+	for range n {
+		wg.Go(func() {
+			for time.Since(start) < d && failed.Load() == nil {
+				if err := f(); err != nil {
+					failed.Store(&err)
+					return
+				}
+				calls.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	if p := failed.Load(); p != nil {
+		return 0, *p
+	}
+	return float64(calls.Load()) / time.Since(start).Seconds(), nil
+}
+
+// size of an entry, about that of an INTENT header.
+const size = 1024
+
+// contender is a way to keep a log.
+type contender struct {
+	name   string
+	append func() error
+}
+
+func ours(b *testing.B) contender {
+	cfg := store.InDir(b.TempDir())
+	if err := store.Create(store.CreateConfig{Config: cfg, Origin: "bench.example/1"}); err != nil {
+		b.Fatal(err)
+	}
+	s, err := store.Open(cfg)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			b.Error(err)
+		}
+	})
+	pad := strings.Repeat("A", 205)
+	it := store.Item{Kind: audit.Admin, Fields: audit.Object{"act": "bench", "p1": pad, "p2": pad, "p3": pad, "p4": pad}}
+	return contender{"jali", func() error { _, err := s.Append(context.Background(), it); return err }}
+}
+
+// updates is bbolt used the plain way: one Update per entry.
+func updates(b *testing.B) contender {
+	db, err := bolt.Open(filepath.Join(b.TempDir(), "log.db"), 0o600, nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			b.Error(err)
+		}
+	})
+	if err := db.Update(func(tx *bolt.Tx) error { _, err := tx.CreateBucket([]byte("e")); return err }); err != nil {
+		b.Fatal(err)
+	}
+	entry := make([]byte, size)
+	return contender{"bbolt", func() error {
+		return db.Update(func(tx *bolt.Tx) error {
+			e := tx.Bucket([]byte("e"))
+			n, err := e.NextSequence()
+			if err != nil {
+				return err
+			}
+			return e.Put(binary.BigEndian.AppendUint64(nil, n), entry)
+		})
+	}}
+}
+
+// tiles is Tessera on POSIX files: an entry counts when it is integrated. age is how long a batch waits.
+func tiles(b *testing.B, age time.Duration) contender {
+	ctx, cancel := context.WithCancel(context.Background())
+	key, _, err := note.GenerateKey(rand.Reader, "bench.example/1")
+	if err != nil {
+		b.Fatal(err)
+	}
+	signer, err := note.NewSigner(key)
+	if err != nil {
+		b.Fatal(err)
+	}
+	driver, err := posix.New(ctx, posix.Config{Path: b.TempDir()})
+	if err != nil {
+		b.Fatal(err)
+	}
+	a, shutdown, _, err := tessera.NewAppender(ctx, driver, tessera.NewAppendOptions().WithCheckpointSigner(signer).WithBatching(256, age))
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		if err := shutdown(ctx); err != nil {
+			b.Error(err)
+		}
+		cancel() // its publisher would look for files that are gone
+	})
+	entry := make([]byte, size)
+	return contender{"tessera-" + age.String(), func() error {
+		_, err := a.Add(context.Background(), tessera.NewEntry(entry))()
+		return err
+	}}
+}
+
+// BenchmarkDurableAppend lets the stores append in turn, and reports each rate and what ours is of it.
+func BenchmarkDurableAppend(b *testing.B) {
+	const round = time.Second
+	for _, n := range []int{1, 16, 256} {
+		b.Run(fmt.Sprintf("callers=%d", n), func(b *testing.B) {
+			all := []contender{ours(b), updates(b), tiles(b, time.Millisecond), tiles(b, 100*time.Millisecond)}
+			total := make([]float64, len(all))
+			rounds := 0.0
+			for b.Loop() {
+				for i, c := range all {
+					rate, err := callers(n, round, c.append)
+					if err != nil {
+						b.Fatal(c.name, err)
+					}
+					total[i] += rate
+				}
+				rounds++
+			}
+			b.ReportMetric(0, "ns/op")
+			for i, c := range all {
+				b.ReportMetric(total[i]/rounds, c.name+"/s")
+				if i > 0 {
+					b.ReportMetric(total[0]/total[i], "jali/"+c.name)
+				}
+			}
+		})
+	}
+}
