@@ -26,7 +26,7 @@ func mixed() int {
 	if os.Getenv("JALI_LONG") != "" {
 		return 100_000
 	}
-	return 3_000
+	return 5_000
 }
 
 // question is a policy input that the default bundle allows.
