@@ -36,6 +36,12 @@ func (g *Gateway) ActivateDataset(ctx context.Context, id string, manifest []byt
 	if err := m.CheckFile(g.layout.Version(id, version)); err != nil {
 		return Activated{}, invalid("file of the data version", err)
 	}
+	if old := g.dataset(id); old != nil && old.catalog.Population != m.Population {
+		return Activated{}, &Refusal{
+			Code: Invalid, Message: fmt.Sprintf("dataset %s belongs to population %s: under another its persons would have a second budget", id, old.catalog.Population),
+			Hint: "keep the population, or import under another dataset id with data of other persons",
+		}
+	}
 	fields := audit.Object{"ds": id, "dsv": version, "pop": m.Population, "cls": m.Class, "lvl": int64(m.Level), "st": "active"}
 	appended, err := g.log.Append(ctx, store.Item{
 		Kind: audit.Dataset, Fields: fields, Subject: "dataset/" + id, Class: m.Class,

@@ -29,6 +29,9 @@ func (g *Gateway) Answer(ctx context.Context, who identity.Principal, req Reques
 		return Answer{}, g.refuse(ctx, ask, refusal)
 	}
 
+	// The hourly rate counts this question from here, so that many at once cannot all see a low count.
+	defer g.rates.reserve(ask, g.now())()
+
 	// 5. authorise: OPA decides on names, price and clock; undefined means deny.
 	if refusal := g.authorise(ctx, ask); refusal != nil {
 		return Answer{}, g.refuse(ctx, ask, refusal)
@@ -112,7 +115,7 @@ func (g *Gateway) commit(ctx context.Context, ask *ask) (store.Appended, *Refusa
 	var twice *store.DuplicateError
 	if errors.As(err, &twice) {
 		return store.Appended{}, &Refusal{
-			Code: Unavailable,
+			Code:    Unavailable,
 			Message: "the same request id is being answered for another question", Hint: "use a fresh request id for each question",
 		}
 	}
@@ -121,7 +124,7 @@ func (g *Gateway) commit(ctx context.Context, ask *ask) (store.Appended, *Refusa
 	}
 	switch appended.Refused {
 	case "":
-		g.rates.add(ask.who, ask.agreement.ID, g.now())
+		g.rates.charge(ask, g.now())
 		return appended, nil
 	case store.RefusedStale:
 		return appended, &Refusal{

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -46,6 +47,12 @@ func (g *Gateway) authorise(ctx context.Context, a *ask) *Refusal {
 	if err := a.arm(grant.Obligations().MinCohort); err != nil {
 		return &Refusal{Code: PrecisionRange, Message: "no threshold fits the accuracy asked and the delta of the dataset", Hint: "ask for another accuracy"}
 	}
+	if most := grant.Obligations().MaxCells; most > 0 && a.released() > most {
+		return denied("cells", fmt.Sprintf("the answer would have more than %d cells", most), "group by fewer columns or coarser bands")
+	}
+	if err := a.spec.Check(); err != nil {
+		return &Refusal{Code: PrecisionRange, Message: "the accuracy asked for cannot be drawn", Hint: "ask for a larger error"}
+	}
 	a.seal()
 	return nil
 }
@@ -54,12 +61,12 @@ func (g *Gateway) policyInput(a *ask) policy.Input {
 	now := g.now()
 	p, cat := a.plan, a.data.catalog
 	q := policy.InputQuery{
-		Kind:       "aggregate",
+		Kind:       a.kind(),
 		Dataset:    cat.ID,
 		Population: cat.Population,
 		Class:      cat.Class,
 		Mode:       string(cat.Mode),
-		Cells:      p.Cells,
+		Cells:      a.released(),
 		Private:    p.Private,
 		Error:      a.smallestCountError(),
 		Aggregates: []string{},
@@ -83,7 +90,7 @@ func (g *Gateway) policyInput(a *ask) policy.Input {
 		Query:     q,
 		Price:     policy.InputPrice{PU: int64(a.cost.Rho.PU()), NanoRho: strconv.FormatInt(int64(a.cost.Rho), 10), DeltaE18: strconv.FormatInt(a.cost.Delta, 10)},
 		Budget:    policy.InputBudget{AgreementPU: int64(g.remaining(a).Agreement)},
-		Rate:      policy.InputRate{LastHour: g.rates.lastHour(a.who, a.agreement.ID, now)},
+		Rate:      policy.InputRate{LastHour: g.rates.lastHour(a, now)},
 	}
 }
 

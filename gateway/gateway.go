@@ -25,6 +25,8 @@ type Config struct {
 	// Now is the clock of decisions, quotes and entries. Response slots run on the monotonic clock always.
 	Now     func() time.Time
 	Witness WitnessConfig
+	// Encrypted bounds the memory of encrypted questions; zero fields have defaults.
+	Encrypted EncryptedConfig
 	// Operator is the operator's log: no data, no text of questions, no names of people. It is not the audit log.
 	Operator *slog.Logger
 }
@@ -42,6 +44,7 @@ type Gateway struct {
 	slots     *slots
 	witnesses *witnesses
 	reviews   *reviews
+	cohorts   *cohorts
 
 	mu         sync.RWMutex
 	agreements map[string]*agreement
@@ -66,6 +69,9 @@ func Open(ctx context.Context, cfg Config) (*Gateway, error) {
 		agreements: map[string]*agreement{}, datasets: map[string]*dataset{},
 	}
 	var err error
+	if g.cohorts, err = newCohorts(cfg.Encrypted); err != nil {
+		return nil, fmt.Errorf("open gateway: %w", err)
+	}
 	if g.witnesses, err = loadWitnesses(g.layout, cfg); err != nil {
 		return nil, err
 	}
@@ -123,6 +129,7 @@ func (g *Gateway) Beat(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+			g.cohorts.sweep(g.now())
 			if err := errors.Join(g.beat(ctx), g.recordReviews(ctx, false)); err != nil && ctx.Err() == nil {
 				g.operator.Error("heartbeat not recorded", "err", err)
 			}

@@ -31,13 +31,19 @@ type ask struct {
 	key   [32]byte // replay key: agreement, canonical plan, noise, data version
 	pins  []store.Pin
 	grant policy.Grant
+
+	blind *blind // nil: SQL
+
+	reserved, charged bool // of the hourly rate
 }
 
 // plan resolves agreement and dataset and compiles the text against the catalogue. The returned ask holds what is known,
 // for the record, also when the question is refused.
 func (g *Gateway) plan(who identity.Principal, req Request) (*ask, *Refusal) {
 	a := &ask{who: who, req: req}
-	if a.agreement = g.agreement(req.Agreement); a.agreement == nil {
+	// Who is no party hears what it would hear of an agreement that does not exist.
+	if a.agreement = g.agreement(req.Agreement); a.agreement == nil || !a.agreement.maySee(who) {
+		a.agreement = nil
 		reason := policy.NoAgreement()
 		return a, denied(reason.Code, reason.Text, reason.Hint)
 	}
@@ -67,6 +73,12 @@ func (g *Gateway) plan(who identity.Principal, req Request) (*ask, *Refusal) {
 		{Name: "ds/" + a.data.catalog.ID, Value: a.data.version},
 	}
 	a.describe()
+	if !a.fitsSlot() {
+		return a, &Refusal{
+			Code: BoundMissing, Message: "the tables joined here may make more rows than the longest response slot can hold",
+			Hint: "join fewer tables of many rows per person; conditions on other tables go into person_id IN (SELECT person_id FROM ...)",
+		}
+	}
 	return a, nil
 }
 

@@ -235,13 +235,13 @@ func (g *Gateway) overBudget(a *ask, over string, decision uint64) *Refusal {
 	if over == overPopulation {
 		return &Refusal{
 			Code: BudgetPopulation, Decision: decision,
-			Message: fmt.Sprintf("this question costs %d PU%s, and what is left for the whole population is insufficient", a.cost.Rho.PU(), deltaText(a.cost.Delta)),
+			Message: fmt.Sprintf("this question costs %d PU%s, and what is left for the whole population is insufficient", a.cost.Rho.PU(), deltaText(a)),
 			Hint:    "ask for a larger error; only a decision of the regulator adds budget to a population",
 		}
 	}
 	r := &Refusal{
 		Code: BudgetAgreement, Decision: decision,
-		Message: fmt.Sprintf("this question costs %d PU%s and the agreement has %d PU left", a.cost.Rho.PU(), deltaText(a.cost.Delta), g.remaining(a).Agreement),
+		Message: fmt.Sprintf("this question costs %d PU%s and the agreement has %d PU left", a.cost.Rho.PU(), deltaText(a), g.remaining(a).Agreement),
 		Hint:    "see what spent it: jali budget",
 	}
 	if fits := g.fits(a); fits != "" {
@@ -250,12 +250,16 @@ func (g *Gateway) overBudget(a *ask, over string, decision uint64) *Refusal {
 	return r
 }
 
-// deltaText names what private group keys cost besides.
-func deltaText(delta int64) string {
-	if delta == 0 {
+// deltaText names what private group keys, or an encrypted answer, cost besides.
+func deltaText(a *ask) string {
+	what := "private group keys"
+	switch {
+	case a.cost.Delta == 0:
 		return ""
+	case a.blind != nil:
+		what = "encrypted answer"
 	}
-	return fmt.Sprintf(" and delta %.3g for its private group keys", float64(delta)/1e18)
+	return fmt.Sprintf(" and delta %.3g for its %s", float64(a.cost.Delta)/1e18, what)
 }
 
 // fits is the smallest plain error that the agreement's balance and its limit for one query could pay, or "" when there is none

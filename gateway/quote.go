@@ -42,7 +42,7 @@ func (g *Gateway) Quote(ctx context.Context, who identity.Principal, req Request
 		}
 		return offer, nil
 	}
-	offer.Plan.HideBelow = a.grant.Obligations().MinCohort
+	offer.Plan.HideBelow = a.hidesBelow()
 	offer.Error95 = a.errors()
 	offer.Warnings = a.warnings()
 	if over := g.affordable(a); over != "" {
@@ -121,7 +121,10 @@ func (a *ask) errors() []OfferError {
 // warnings says in words what the numbers mean for small groups and bounds.
 func (a *ask) warnings() []string {
 	var w []string
-	if a.spec.Min > 0 {
+	switch {
+	case a.spec.Min > 0 && a.hidesBelow() == 0:
+		w = append(w, "sums alone say nothing of the size of a group, so none is hidden; ask for COUNT(*) too to have small groups hidden")
+	case a.spec.Min > 0:
 		w = append(w, fmt.Sprintf("groups whose noisy count is below %d are hidden; with public keys this is no strict minimum on the true count", a.spec.Min))
 	}
 	if t := a.spec.Threshold; t != nil {
@@ -134,6 +137,19 @@ func (a *ask) warnings() []string {
 		}
 	}
 	return append(w, a.caps()...)
+}
+
+// hidesBelow is the noisy count below which groups are hidden: 0 when the question has no count to judge by.
+func (a *ask) hidesBelow() int64 {
+	for _, o := range a.spec.Outputs {
+		if o.Kind != protect.OutGroup && o.Kind != protect.OutSum {
+			return a.grant.Obligations().MinCohort
+		}
+	}
+	if a.spec.Threshold != nil {
+		return a.grant.Obligations().MinCohort
+	}
+	return 0
 }
 
 // caps says which contribution caps are enforced, so that nobody takes a clipped figure for a whole one.

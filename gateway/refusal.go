@@ -26,6 +26,16 @@ const (
 	NotFound         Code = "NOT_FOUND"
 	Invalid          Code = "INVALID"
 	Unavailable      Code = "UNAVAILABLE"
+	// Of encrypted questions (docs/encrypted-queries.md): what is wrong with an upload, a nonce or a key.
+	UploadMalformed Code = "UPLOAD_MALFORMED"
+	UploadTruncated Code = "UPLOAD_TRUNCATED"
+	UploadOversized Code = "UPLOAD_OVERSIZED"
+	UploadOffset    Code = "UPLOAD_OFFSET"
+	NonceUnknown    Code = "NONCE_UNKNOWN"
+	NonceExpired    Code = "NONCE_EXPIRED"
+	NonceUsed       Code = "NONCE_USED"
+	NonceForeign    Code = "NONCE_FOREIGN"
+	KeyUnknown      Code = "KEY_UNKNOWN"
 	// NoAnswer is the one outcome after the charge: constant bytes, whatever happened.
 	NoAnswer Code = "NO_ANSWER"
 )

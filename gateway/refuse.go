@@ -42,7 +42,7 @@ func (g *Gateway) refuse(ctx context.Context, a *ask, r *Refusal) error {
 		Subject: subject,
 		Details: []audit.Detail{
 			{Name: "actor", Value: actor(a.who)},
-			{Name: "query", Value: clipText(a.req.SQL)},
+			{Name: "query", Value: clipText(a.req.SQL, a.agreement != nil)},
 			{Name: "reason", Value: string(reason)},
 		},
 	})
@@ -57,11 +57,12 @@ func whyOf(c Code) string {
 	switch c {
 	case TextLimit, Syntax, NotSupported:
 		return "parse"
-	case UnknownName, UnknownCode, BoundMissing, PrecisionRange, NotFound, Invalid, Unavailable:
+	case UnknownName, UnknownCode, BoundMissing, PrecisionRange, NotFound, Invalid, Unavailable,
+		UploadMalformed, UploadTruncated, UploadOversized, UploadOffset:
 		return "schema"
 	case BudgetAgreement, BudgetPopulation:
 		return "budget"
-	case QuoteStale:
+	case QuoteStale, NonceUnknown, NonceExpired, NonceUsed, NonceForeign, KeyUnknown:
 		return "stale"
 	case Rate:
 		return "rate"
@@ -103,8 +104,12 @@ func causeOf(err error) string {
 
 // clipText keeps the record's detail within its limit: the text of a refused request may be anything, and whatever it is, its
 // refusal must go on record. What counts is the size of its JSON, where control characters take six bytes each.
-func clipText(s string) string {
-	const most, mostJSON = 8192, 36_000 // a detail holds 36,864 bytes of JSON (audit.MaxDisclosure in base64)
+func clipText(s string, known bool) string {
+	most := 8192
+	if !known {
+		most = 256 // a stranger does not fill the record
+	}
+	const mostJSON = 36_000 // a detail holds 36,864 bytes of JSON (audit.MaxDisclosure in base64)
 	asked, size := len(s), 0
 	s = strings.ToValidUTF8(s, "\uFFFD")
 	for i, r := range s {

@@ -13,7 +13,7 @@ func TestClippedTextFitsTheRecord(t *testing.T) {
 	for _, unit := range []string{"a", "é", "\u20ac", "\U0001f512", "\x00", "\n", "\"", "\\", "<", "\u2028", "\xff", "\x7f", "\xe2\x82"} {
 		for _, lead := range []string{"", "x", "xy", "xyz"} {
 			text := lead + strings.Repeat(unit, 100_000)
-			got := clipText(text)
+			got := clipText(text, true)
 			if _, err := audit.SealDetail(audit.Detail{Name: "query", Value: got}); err != nil {
 				t.Errorf("%q after %q: %v", unit, lead, err)
 			}
@@ -26,7 +26,7 @@ func TestClippedTextFitsTheRecord(t *testing.T) {
 		}
 	}
 	whole := strings.Repeat("SELECT é\n", 819)
-	if clipText(whole) != whole {
+	if clipText(whole, true) != whole {
 		t.Error("a text of 8,190 bytes is not kept whole")
 	}
 }

@@ -31,12 +31,12 @@ func (a *ask) intent() store.Item {
 		Kind: audit.Intent,
 		Fields: audit.Object{
 			"agv": a.agreement.Version, "ds": a.data.catalog.ID, "dsv": a.data.version, "pu": a.req.Purpose, "cls": a.data.catalog.Class,
-			"pol": audit.Digest(bundle), "mode": "sql",
+			"pol": audit.Digest(bundle), "mode": a.mode(),
 		},
 		Details: []audit.Detail{
 			{Name: "actor", Value: actor(a.who)},
 			{Name: "request", Value: requestJSON(a)},
-			{Name: "query", Value: a.req.SQL},
+			{Name: "query", Value: a.recorded()},
 			{Name: "plan", Value: hex.EncodeToString(h[:])},
 			{Name: "input", Value: string(a.grant.Input())},
 		},
@@ -53,6 +53,9 @@ func (a *ask) intent() store.Item {
 
 // request is what the asker sent, as it goes on record.
 func (a *ask) request() map[string]any {
+	if a.blind != nil {
+		return a.blind.request(a)
+	}
 	return map[string]any{
 		"agreement": a.req.Agreement, "purpose": a.req.Purpose, "dataset": a.data.catalog.ID, "sql": a.req.SQL,
 		"error": a.req.Error, "error_for": a.req.ErrorFor, "request_id": a.req.RequestID, "quote_id": a.req.QuoteID,
@@ -112,23 +115,32 @@ func (g *Gateway) replay(ctx context.Context, a *ask) (Answer, bool, error) {
 			refusal.Decision = intent
 			return Answer{}, true, refusal
 		}
-		slot, done := g.slots.take(a)
-		defer done()
-		slot.wait()
-		if _, err := g.log.Append(context.WithoutCancel(ctx), store.Item{
-			Kind:    audit.Replay,
-			Ref:     &intent,
-			Details: []audit.Detail{{Name: "actor", Value: actor(a.who)}, {Name: "request", Value: requestJSON(a)}},
-			Subject: a.agreement.ID,
-			Class:   a.data.catalog.Class,
-		}); err != nil {
-			return Answer{}, true, g.unrecorded(err)
+		if !g.slots.replay(ctx, a) {
+			return Answer{}, true, unavailable()
+		}
+		if err := g.recordReplay(ctx, a, intent); err != nil {
+			return Answer{}, true, err
 		}
 		a.cost.Rho, a.cost.Delta = 0, 0
 		answer, err := g.respond(a, intent, release, released, result, true)
 		return answer, true, err
 	}
 	return Answer{}, false, nil
+}
+
+// recordReplay puts on record that a stored answer was served again.
+func (g *Gateway) recordReplay(ctx context.Context, a *ask, intent uint64) error {
+	_, err := g.log.Append(context.WithoutCancel(ctx), store.Item{
+		Kind:    audit.Replay,
+		Ref:     &intent,
+		Details: []audit.Detail{{Name: "actor", Value: actor(a.who)}, {Name: "request", Value: requestJSON(a)}},
+		Subject: a.agreement.ID,
+		Class:   a.data.catalog.Class,
+	})
+	if err != nil {
+		return g.unrecorded(err)
+	}
+	return nil
 }
 
 func requestJSON(a *ask) string {

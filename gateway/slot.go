@@ -1,9 +1,12 @@
 package gateway
 
 import (
+	"context"
 	"errors"
+	"math"
 	"math/bits"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -22,10 +25,16 @@ var errSlotMissed = errors.New("slot missed")
 const unslotted = 2 * time.Minute
 
 // slots hands out response slots. At most cap(permits) questions run at once, and a permit is kept until its slot ends: how
-// long others wait depends on the shapes of the questions before them, never on what the data made of them.
-type slots struct{ permits chan struct{} }
+// long others wait depends on the shapes of the questions before them, never on what the data made of them. Replays touch no
+// data; they have permits of their own, so that free questions never hold up paid ones.
+type slots struct{ permits, replays chan struct{} }
 
-func newSlots() *slots { return &slots{permits: make(chan struct{}, 2*runtime.GOMAXPROCS(0))} }
+// maxReplays bounds the stored answers that wait for the end of their slots at once.
+const maxReplays = 256
+
+func newSlots() *slots {
+	return &slots{permits: make(chan struct{}, 2*runtime.GOMAXPROCS(0)), replays: make(chan struct{}, maxReplays)}
+}
 
 // slot is one question's time to run in. Without slots its length only bounds the run.
 type slot struct {
@@ -38,6 +47,27 @@ type slot struct {
 func (s *slots) take(a *ask) (*slot, func()) {
 	s.permits <- struct{}{}
 	return &slot{start: time.Now(), length: a.slotLength(), off: !a.data.slotted()}, sync.OnceFunc(func() { <-s.permits })
+}
+
+// replay waits out the slot of a stored answer, or returns false when the asker has gone.
+func (s *slots) replay(ctx context.Context, a *ask) bool {
+	select {
+	case s.replays <- struct{}{}:
+	case <-ctx.Done():
+		return false
+	}
+	defer func() { <-s.replays }()
+	if !a.data.slotted() {
+		return true
+	}
+	end := time.NewTimer(a.slotLength())
+	defer end.Stop()
+	select {
+	case <-end.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 func (s *slot) deadline() time.Time { return s.start.Add(s.length) }
@@ -55,39 +85,63 @@ func (s *slot) wait() bool {
 	return true
 }
 
-// slotLength picks the first rung that is wide enough for the plan's shape: its formulation, the public sizes of its tables
-// (rows rounded up to a power of two) and its cells, times a margin. Nothing in it depends on what the filter finds.
+// slotLength picks the first rung that is wide enough for the plan's shape. Nothing in it depends on what the filter finds.
 func (a *ask) slotLength() time.Duration {
 	if !a.data.slotted() {
 		return unslotted
 	}
-	const (
-		fixed   = 8 * time.Millisecond // what any query takes on a busy machine; a missed slot is a charge without an answer
-		perCell = 3 * time.Microsecond // one draw and its encoding
-		margin  = 4
-	)
-	need := fixed
-	scan := func(tables []query.TableRef) {
-		for _, t := range tables {
-			rows := uint64(max(1, a.data.rows(t.Table.Name)))
-			need += time.Duration(float64(uint64(1)<<bits.Len64(rows-1)) * a.data.nsPerRow(a.plan.Form != query.F0))
-		}
-	}
-	scan(a.plan.Tables)
-	walkCohorts(a.plan.Where, func(c *query.Cohort) { scan(c.Tables) })
-	cells := a.plan.Cells
-	if a.plan.Private {
-		cells = maxPrivateCells
-	}
-	need += time.Duration(cells*int64(len(a.plan.Items))) * perCell
-	need *= margin
-	ladder := a.data.ladder()
+	need, ladder := a.work(), a.data.ladder()
 	for _, rung := range ladder {
 		if need <= rung {
 			return rung
 		}
 	}
 	return ladder[len(ladder)-1]
+}
+
+// fitsSlot reports whether the longest rung holds all the work the plan's shape can mean. A question that does not fit is
+// refused before the charge: if it ran, whether it ends in time would tell how many rows some few persons have.
+func (a *ask) fitsSlot() bool {
+	longest := unslotted
+	if a.data.slotted() {
+		longest = slices.Max(a.data.ladder())
+	}
+	return a.work() <= longest
+}
+
+// work bounds the time of a plan: the public sizes of its tables (rows rounded up to a power of two) to scan, the most rows its
+// joins and those of its cohorts can make of them (query.Plan.Fans, from verified limits), and its cells, times a margin.
+func (a *ask) work() time.Duration {
+	const (
+		fixed   = 8 * time.Millisecond // what any query takes on a busy machine; a missed slot is a charge without an answer
+		perCell = 3 * time.Microsecond // one draw and its encoding
+		perJoin = 50.0                 // ns for a row that a join makes
+		margin  = 4
+		most    = float64(time.Hour)
+	)
+	sum := float64(fixed)
+	scan := func(tables []query.TableRef, fans []int64) {
+		joined := math.Inf(1)
+		for i, t := range tables {
+			rows := float64(uint64(1) << bits.Len64(uint64(max(1, a.data.rows(t.Table.Name)))-1))
+			sum += rows * a.data.nsPerRow(a.plan.Form != query.F0)
+			joined = min(joined, rows*float64(fans[i]))
+		}
+		if len(tables) > 1 {
+			sum += joined * perJoin
+		}
+	}
+	scan(a.plan.Tables, a.plan.Fans)
+	walkCohorts(a.plan.Where, func(c *query.Cohort) { scan(c.Tables, c.Fans) })
+	cells := a.plan.Cells
+	if a.plan.Private {
+		cells = maxPrivateCells
+	}
+	sum += float64(cells) * float64(len(a.plan.Items)) * float64(perCell)
+	if a.blind != nil {
+		sum += float64(a.blind.cipherTime())
+	}
+	return time.Duration(min(margin*sum, most))
 }
 
 // maxPrivateCells is the public guess at how many private keys a plan touches, for choosing a slot.

@@ -118,6 +118,9 @@ func (g *Gateway) loadDataset(id string) error {
 	if !ok {
 		return fmt.Errorf("dataset %s: no active version", id)
 	}
+	if d := g.dataset(id); d != nil && d.version == version {
+		return nil // its engine may be answering
+	}
 	text, err := g.detail(seq, "manifest")
 	if err != nil {
 		return fmt.Errorf("dataset %s: %w", id, err)

@@ -98,8 +98,12 @@ func importFiles(ctx context.Context, dir, dataset, table string, files []string
 }
 
 func importError(err error) error {
-	if errors.Is(err, engine.ErrData) {
+	var rows *engine.DataError
+	switch {
+	case errors.As(err, &rows):
 		return &coded{code: exitUsage, err: err} // its text ends with the hint
+	case errors.Is(err, engine.ErrData):
+		return &coded{code: exitUsage, err: err, hint: "mend the file, its name or the catalogue (docs/catalog.md) and import again; nothing was loaded"}
 	}
 	return err
 }

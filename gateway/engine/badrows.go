@@ -45,6 +45,16 @@ func (e *DataError) Error() string {
 
 func (e *DataError) Unwrap() error { return ErrData }
 
+// misfitError is an ErrData about a file as a whole: its name, format or header. It names no value of it.
+type misfitError struct{ msg string }
+
+func (e *misfitError) Error() string { return e.msg }
+func (e *misfitError) Unwrap() error { return ErrData }
+
+func misfit(format string, args ...any) error {
+	return &misfitError{fmt.Sprintf(format, args...)}
+}
+
 // add names a bad row while there is room.
 func (e *DataError) add(r BadRow) {
 	if len(e.Rows) < maxBadRows {

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -21,6 +20,10 @@ type parquetSource struct {
 }
 
 func openParquet(ctx context.Context, c *connection, path string, t *catalog.Table, wanted []*catalog.Column) (source, error) {
+	// DuckDB would take these for a pattern and read other files than the one named.
+	if strings.ContainsAny(path, "*?[]{}") {
+		return nil, misfit("file names with * ? [ ] { } are not read")
+	}
 	header, err := parquetHeader(ctx, c, path)
 	if err != nil {
 		return nil, err
@@ -32,7 +35,7 @@ func openParquet(ctx context.Context, c *connection, path string, t *catalog.Tab
 	for i, w := range wanted {
 		cols[i] = "CAST(" + quote(w.Name) + " AS VARCHAR)"
 	}
-	rows, err := c.stream(ctx, "SELECT "+strings.Join(cols, ", ")+" FROM read_parquet(?)", path)
+	rows, err := c.stream(ctx, "SELECT "+strings.Join(cols, ", ")+" FROM read_parquet(?, hive_partitioning = false)", path)
 	if err != nil {
 		return nil, err
 	}
@@ -42,7 +45,7 @@ func openParquet(ctx context.Context, c *connection, path string, t *catalog.Tab
 func parquetHeader(ctx context.Context, c *connection, path string) ([]string, error) {
 	rows, err := c.query(ctx, "SELECT name FROM parquet_schema(?) WHERE num_children IS NULL OR num_children = 0", path)
 	if err != nil {
-		return nil, errors.New("not a Parquet file")
+		return nil, misfit("not a Parquet file")
 	}
 	defer rows.close()
 	var header []string

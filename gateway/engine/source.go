@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/csv"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -36,7 +35,7 @@ func tableOf(ds *catalog.Dataset, f File) (*catalog.Table, error) {
 		}
 	}
 	if !known {
-		return nil, fmt.Errorf("file %s: unknown format: give .csv, .csv.gz or .parquet", base)
+		return nil, misfit("file %s: unknown format: give .csv, .csv.gz or .parquet", base)
 	}
 	name := f.Table
 	if name == "" {
@@ -44,7 +43,7 @@ func tableOf(ds *catalog.Dataset, f File) (*catalog.Table, error) {
 	}
 	t := ds.Table(name)
 	if t == nil {
-		return nil, fmt.Errorf("file %s: the catalogue of %s has no table %q: rename the file or give --table", base, ds.ID, name)
+		return nil, misfit("file %s: the catalogue of %s has no table %q: rename the file or give --table", base, ds.ID, name)
 	}
 	return t, nil
 }
@@ -75,11 +74,11 @@ func matchHeader(t *catalog.Table, header []string, wanted []*catalog.Column) ([
 		if t.Column(h) == nil {
 			unknown = append(unknown, strconv.Itoa(i+1))
 		} else if slices.Contains(header[:i], h) {
-			return nil, fmt.Errorf("the header names column %s twice", h)
+			return nil, misfit("the header names column %s twice", h)
 		}
 	}
 	if len(unknown) == len(header) {
-		return nil, fmt.Errorf("the first line names no column of table %s: it must be a header", t.Name)
+		return nil, misfit("the first line names no column of table %s: it must be a header", t.Name)
 	}
 	at := make([]int, len(wanted))
 	var missing []string
@@ -89,10 +88,10 @@ func matchHeader(t *catalog.Table, header []string, wanted []*catalog.Column) ([
 		}
 	}
 	if len(unknown) > 0 {
-		return nil, fmt.Errorf("the header has names that table %s of the catalogue does not declare, at place %s: declare them (role never drops a column at import) or remove them", t.Name, strings.Join(unknown, ", "))
+		return nil, misfit("the header has names that table %s of the catalogue does not declare, at place %s: declare them (role never drops a column at import) or remove them", t.Name, strings.Join(unknown, ", "))
 	}
 	if len(missing) > 0 {
-		return nil, fmt.Errorf("the header lacks columns of table %s: %s", t.Name, strings.Join(missing, ", "))
+		return nil, misfit("the header lacks columns of table %s: %s", t.Name, strings.Join(missing, ", "))
 	}
 	return at, nil
 }
@@ -117,7 +116,7 @@ func openCSV(path string, t *catalog.Table, wanted []*catalog.Column) (source, e
 		z, err := gzip.NewReader(in)
 		if err != nil {
 			f.Close()
-			return nil, errors.New("not a gzip file")
+			return nil, misfit("not a gzip file")
 		}
 		in = bufio.NewReaderSize(z, 1<<20)
 	}
@@ -129,7 +128,7 @@ func openCSV(path string, t *catalog.Table, wanted []*catalog.Column) (source, e
 		if header, err = s.reader.Read(); err == nil {
 			s.at, err = matchHeader(t, slices.Clone(header), wanted)
 		} else {
-			err = errors.New("the file has no valid CSV header line")
+			err = misfit("the file has no valid CSV header line")
 		}
 	}
 	if err != nil {

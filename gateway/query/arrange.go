@@ -88,12 +88,29 @@ func (o *outputs) output(n *pg.Node, clause string) int {
 	return len(o.p.Outputs) - 1
 }
 
+// maxHaving is below what protect.Arranged takes: a condition it would refuse must be refused before the charge.
+const maxHaving = 48
+
+func depth(h *protect.Having) int {
+	d := 0
+	for _, a := range h.Args {
+		d = max(d, depth(a))
+	}
+	return d + 1
+}
+
 func (o *outputs) having(n *pg.Node) *protect.Having {
 	at := o.c.at(n)
 	if b := n.GetBoolExpr(); b != nil {
 		h := &protect.Having{Op: map[pg.BoolExprType]string{pg.BoolExprType_AND_EXPR: "and", pg.BoolExprType_OR_EXPR: "or", pg.BoolExprType_NOT_EXPR: "not"}[b.Boolop]}
 		for _, a := range b.Args {
 			h.Args = append(h.Args, o.having(a))
+		}
+		if h.Op == "not" && h.Args[0].Op == "not" {
+			return h.Args[0].Args[0]
+		}
+		if depth(h) > maxHaving {
+			o.c.fail(at, TextLimit, "HAVING is nested too deeply", "write it with fewer parentheses")
 		}
 		return h
 	}

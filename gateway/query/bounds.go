@@ -10,7 +10,7 @@ import (
 
 // maxRows is the most rows of a person that a plan may have after joins, and unbounded stands for "no proof".
 const (
-	maxRows   = int64(1) << 40
+	maxRows   = int64(1)<<31 - 1 // what the engine's counters of one person hold
 	unbounded = int64(1)<<62 - 1
 )
 
@@ -130,15 +130,14 @@ func (j *joined) rows() []int64 {
 // sum n_g <= R, and at most L0 of them are not zero, so sum n_g^2 <= min(L0 C^2, C R). Each value is at most u from the
 // centre, so the same holds for sums with u^2 and for squares with u^4; persons add 1 in each of at most L0 groups.
 func (c *compiler) bound(sc *scope, p *Plan, at int) {
-	hard := func(t *catalog.Table) int64 { return t.RowsPerPerson }
 	whole := uint(1)<<len(p.Tables) - 1
-	rows := newJoined(p, nil, hard).rows()
+	rows := newJoined(p, nil, hardRows).rows()
 	R := rows[whole]
 	if R > maxRows {
 		c.fail(at, BoundMissing, "the join may give one person too many rows to bound", "join fewer tables; conditions on other tables go into person_id IN (SELECT person_id FROM ...)")
 	}
 	// Proved: what import verified.
-	inGroup := min(R, newJoined(p, p.GroupBy, hard).rows()[whole])
+	inGroup := min(R, newJoined(p, p.GroupBy, hardRows).rows()[whole])
 	groups := c.groups(p, rows, R)
 	proved := Bounds{Rows: R, Groups: groups, PerCol: inGroup, Proved: true}
 	// Capped: what the catalogue asks the engine to enforce; any number is sound, since it is enforced.
@@ -152,6 +151,9 @@ func (c *compiler) bound(sc *scope, p *Plan, at int) {
 		c.price(p, &p.Items[i], at)
 	}
 }
+
+// hardRows is the limit on a person's rows that import verified.
+func hardRows(t *catalog.Table) int64 { return t.RowsPerPerson }
 
 // rowsPerGroup is the cap on a person's rows in one group. It is declared for groups of one value of a column of the table, such
 // as one drug. Where all rows of a person, or all of a band, fall in one group it would cut off most of them, so that it does

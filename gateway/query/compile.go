@@ -84,8 +84,10 @@ func (c *compiler) plan(s *pg.SelectStmt) *Plan {
 	o.selectList(s)
 	o.arrange(s)
 	o.finish()
+	p.detach()
 	c.domains(p)
 	c.bound(sc, p, selectAt(s))
+	p.Fans = fans(p)
 	for _, t := range sc.tables {
 		c.touchTable(t.table)
 	}

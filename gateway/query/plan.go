@@ -25,6 +25,8 @@ type Plan struct {
 	// Private: some group column has private keys; PersonItem is then the index of the COUNT(DISTINCT person) item.
 	Private    bool
 	PersonItem int
+	// Fans bounds the work: for each table, the most rows one of its rows is joined to. Public tables have no such bound.
+	Fans []int64
 	// Columns are all catalogue columns the query touches ("table.column"), sorted: what policy sees.
 	Columns []string
 }
@@ -89,6 +91,7 @@ func (InPersons) cond() {}
 type Cohort struct {
 	Tables []TableRef
 	Where  Cond
+	Fans   []int64 // as in Plan
 }
 
 // ItemKind is what one noisy number counts per person and group.

@@ -2,6 +2,7 @@ package query
 
 import (
 	"math/big"
+	"slices"
 	"strings"
 	"time"
 
@@ -230,5 +231,11 @@ func (c *compiler) persons(sc *scope, s *pg.SubLink, neg bool) Cond {
 	case Cond(constant(true)):
 		where = nil
 	}
-	return personsLeaf(&Cohort{Tables: inner.refs(), Where: where}, neg)
+	cohort := &Cohort{}
+	cohort.Tables, cohort.Where, _ = detach(c.ds, inner.refs(), where, func(int) bool { return false })
+	cohort.Fans = fans(&Plan{Dataset: c.ds, Tables: cohort.Tables, Where: cohort.Where})
+	if len(cohort.Tables) > 1 && slices.Min(cohort.Fans) > maxRows {
+		c.fail(selectAt(sub), BoundMissing, "the join may give one person too many rows to bound", "join fewer tables; conditions on other tables go into person_id IN (SELECT person_id FROM ...)")
+	}
+	return personsLeaf(cohort, neg)
 }

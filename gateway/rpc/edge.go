@@ -56,7 +56,7 @@ func newEdge(server *grpc.Server, draining context.Context, c Config) (http.Hand
 	}
 	for service, info := range server.GetServiceInfo() {
 		for _, m := range info.Methods {
-			if m.IsServerStream {
+			if m.IsServerStream || m.IsClientStream {
 				e.streams["/"+service+"/"+m.Name] = true
 			}
 		}

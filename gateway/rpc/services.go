@@ -32,6 +32,7 @@ func publicServer(c Config, validator protovalidate.Validator, draining context.
 	}
 	jaliv1.RegisterCatalogServiceServer(s.grpc, &catalogs{gateway: c.Gateway})
 	jaliv1.RegisterQueryServiceServer(s.grpc, &queries{gateway: c.Gateway, metrics: m})
+	jaliv1.RegisterCohortServiceServer(s.grpc, &cohorts{gateway: c.Gateway})
 	jaliv1.RegisterBudgetServiceServer(s.grpc, &budgets{gateway: c.Gateway})
 	jaliv1.RegisterAuditServiceServer(s.grpc, &audits{gateway: c.Gateway})
 	healthv1.RegisterHealthServer(s.grpc, s.health)
@@ -43,7 +44,7 @@ func publicServer(c Config, validator protovalidate.Validator, draining context.
 func methods() []string {
 	var out []string
 	for _, d := range []grpc.ServiceDesc{
-		jaliv1.CatalogService_ServiceDesc, jaliv1.QueryService_ServiceDesc, jaliv1.BudgetService_ServiceDesc,
+		jaliv1.CatalogService_ServiceDesc, jaliv1.QueryService_ServiceDesc, jaliv1.CohortService_ServiceDesc, jaliv1.BudgetService_ServiceDesc,
 		jaliv1.AuditService_ServiceDesc, jaliv1.AdminService_ServiceDesc, healthv1.Health_ServiceDesc,
 	} {
 		for _, m := range d.Methods {

@@ -51,13 +51,13 @@ var errDraining = errors.New("gateway is stopping")
 func codeOf(c gateway.Code) codes.Code {
 	switch c {
 	case gateway.TextLimit, gateway.Syntax, gateway.NotSupported, gateway.UnknownName, gateway.UnknownCode, gateway.BoundMissing,
-		gateway.PrecisionRange, gateway.Invalid:
+		gateway.PrecisionRange, gateway.Invalid, gateway.UploadMalformed, gateway.UploadTruncated, gateway.UploadOversized, gateway.UploadOffset:
 		return codes.InvalidArgument
 	case gateway.PolicyDenied:
 		return codes.PermissionDenied
 	case gateway.BudgetAgreement, gateway.BudgetPopulation, gateway.Rate:
 		return codes.ResourceExhausted
-	case gateway.QuoteStale:
+	case gateway.QuoteStale, gateway.NonceUnknown, gateway.NonceExpired, gateway.NonceUsed, gateway.NonceForeign, gateway.KeyUnknown:
 		return codes.FailedPrecondition
 	case gateway.NotFound:
 		return codes.NotFound

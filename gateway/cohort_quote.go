@@ -1,0 +1,118 @@
+package gateway
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+	"time"
+
+	"jali/crypto/cohort"
+	"jali/gateway/identity"
+	"jali/policy"
+)
+
+// CohortOffer is a quote for an encrypted question.
+type CohortOffer struct {
+	Offer
+	Nonce       []byte // nil: not allowed, or no key was named
+	Expires     time.Time
+	Params      string
+	Entries     int
+	Mapping     [32]byte
+	Table       [32]byte
+	UploadBytes int
+	ReplyBytes  int
+	Aggregates  []CohortAggregate
+}
+
+// QuoteCohort runs steps 3 to 5 of Evaluate: it tells price, accuracy and lengths, and issues the nonce that one upload of the
+// key may use. It is free, touches no data and reserves no budget.
+func (g *Gateway) QuoteCohort(ctx context.Context, who identity.Principal, req CohortRequest) (CohortOffer, error) {
+	a, refusal := g.planBlind(who, req)
+	if refusal != nil {
+		return CohortOffer{}, refusal
+	}
+	if refusal := g.priceBlind(a); refusal != nil {
+		return CohortOffer{}, refusal
+	}
+	b := a.blind
+	offer := CohortOffer{
+		Offer: Offer{Price: a.cost, Budget: g.visible(a), Population: "sufficient", Plan: OfferPlan{
+			Dataset: a.data.catalog.ID, Version: a.data.version, Formulation: formulation(a.plan),
+			Mechanism: "exact discrete Gaussian inside the cipher, rho-zCDP, neighbours add or remove one person",
+			Columns:   a.plan.Columns, Cells: 1, Hash: hex.EncodeToString(hashOf(a)),
+			RowsPerPerson: a.plan.Bounds.Rows, GroupsPerPerson: a.plan.Bounds.Groups, RowsPerGroup: a.plan.Bounds.PerCol,
+		}},
+		Params: b.layout.Params().ID(), Entries: b.spec.Entries, Mapping: b.mapping, Table: b.table,
+		UploadBytes: b.layout.UploadBytes(), ReplyBytes: len(b.outputs) * b.layout.Params().ReplyBytes(), Aggregates: b.outputs,
+	}
+	if want := int64(offer.UploadBytes); want > g.cohorts.limits.PerCaller {
+		return CohortOffer{}, &Refusal{Code: BoundMissing, Message: "the upload would be larger than this gateway takes", Hint: "select over a coarser list"}
+	}
+	quoted := *a
+	if refusal := g.authorise(ctx, a); refusal != nil {
+		offer.Reasons = refusal.Reasons
+		if len(offer.Reasons) == 0 {
+			offer.Reasons = []policy.Reason{{Code: string(refusal.Code), Text: refusal.Message, Hint: refusal.Hint}}
+		}
+		return offer, nil
+	}
+	if min := a.grant.Obligations().MinCohort; min > 0 {
+		offer.Warnings = append(offer.Warnings, fmt.Sprintf("the minimum cohort of %d cannot be held against a selection nobody sees: noise alone protects, and the size rule counts categories, not persons", min))
+	}
+	if !a.plan.Bounds.Proved {
+		offer.Warnings = append(offer.Warnings, fmt.Sprintf("a person counts in at most %d categories and with at most %d rows in each; what lies beyond is left out", a.plan.Bounds.Groups, a.plan.Bounds.PerCol))
+	}
+	if over := g.affordable(a); over != "" {
+		r := g.overBudget(a, over, 0)
+		offer.Reasons = []policy.Reason{{Code: string(r.Code), Text: r.Message, Hint: r.Hint}}
+		if over == overPopulation {
+			offer.Population = "insufficient"
+		}
+		offer.Fits = g.fits(a)
+		return offer, nil
+	}
+	offer.Allowed = true
+	if len(req.Key) == 0 {
+		return offer, nil
+	}
+	return offer, g.issue(&quoted, &offer)
+}
+
+// priceBlind prices every number of the reply, and adds what the cipher's flooding costs in delta.
+func (g *Gateway) priceBlind(a *ask) *Refusal {
+	if refusal := g.price(a); refusal != nil {
+		return refusal
+	}
+	a.cost.Delta += int64(len(a.cost.Lines)) * floodDelta
+	return a.blind.choose(a)
+}
+
+// issue binds a nonce to the caller, the key and the whole public question, and remembers them for its lifetime.
+func (g *Gateway) issue(a *ask, offer *CohortOffer) error {
+	c, b, now := g.cohorts, a.blind, g.now()
+	if len(b.req.Key) != len(b.key) {
+		return &Refusal{Code: Invalid, Message: "the name of a key has 32 bytes", Hint: "take it from RegisterKey"}
+	}
+	b.key = cohort.Digest(b.req.Key)
+	key, refusal := c.key(now, a.who, a.agreement.ID, b.key)
+	if refusal != nil {
+		return refusal
+	}
+	if key.Params() != b.layout.Params() {
+		return &Refusal{Code: KeyUnknown, Message: "the key is of another parameter set than the question needs", Hint: "register a key of the set that the quote names: " + b.layout.Params().ID()}
+	}
+	c.sweep(now)
+	binding := cohort.Bind(b.key, b.table, b.layout, hashOf(a), []byte(requestJSON(a)), []byte(a.pinText()))
+	nonce, err := c.nonces.Issue(now, a.who.Key, binding)
+	if err != nil {
+		return nonceRefusal(err)
+	}
+	b.nonce = nonce
+	q := &question{ask: a, who: a.who.Key, binding: binding, expires: now.Add(nonceLife)}
+	c.mu.Lock()
+	c.open[nonce] = q
+	c.mu.Unlock()
+	offer.Nonce, offer.Expires = nonce[:], q.expires
+	return nil
+}
