@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
-	"encoding/binary"
 	mrand "math/rand/v2"
 	"os"
 	"testing"
@@ -212,9 +211,4 @@ func uniform(t *testing.T, modulus uint64, runs int, draw func() int64) {
 		return
 	}
 	t.Logf("chi2 = %.1f over %d answers", x, b.n)
-}
-
-func fixedSeed(v uint64) (s [32]byte) {
-	binary.LittleEndian.PutUint64(s[:], v)
-	return s
 }
