@@ -227,7 +227,12 @@ func allDistinct(t *testing.T, p *Params, runs int, draw func() int64) {
 // TestA5Idempotent: a phase that is 0 or 1 in every slot of the transform passes the check whatever it is mod t, and without
 // coset randomisation the answer is a hash of the table by which a guess at the table is confirmed.
 func TestA5Idempotent(t *testing.T) {
-	p := attackParams()
+	for _, p := range []*Params{attackParams(), toy("ecq1-aplus", 6), toy("ecq1-b", 6)} {
+		t.Run(p.id, func(t *testing.T) { idempotent(t, p) })
+	}
+}
+
+func idempotent(t *testing.T, p *Params) {
 	r := rng(15)
 	const candidates, rounds = 20, 20
 	identified := func(answer func(*world, Query, *Upload) int64) (right, wrong int) {
