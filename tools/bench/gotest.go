@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 )
@@ -38,6 +39,13 @@ func goSuites() []suite {
 			{"audit/append/intents/" + n, bench, "intents/s", 1, "/s", "raw file append with group fsync, same run", "intents/raw", ""},
 		}
 	}
+	stores := func(n string) []column {
+		bench := "BenchmarkDurableAppend/callers=" + n
+		return []column{
+			{"audit/append/bbolt/" + n, bench, "jali/s", 1, "/s", "bbolt Update per entry, same run", "jali/bbolt", ">= 1"},
+			{"audit/append/tessera/" + n, bench, "jali/s", 1, "/s", "Tessera POSIX, better of 1 ms and 100 ms batches, same run", "jali/tessera", ">= 1"},
+		}
+	}
 	return []suite{
 		goSuite("./gateway/engine", "^BenchmarkF0$", "3x", concat(engine("engine/f0", "BenchmarkF0", "<= 1.2"))),
 		goSuite("./gateway/engine", "^BenchmarkF0Clipped$", "3x", concat(engine("engine/f0/clipped", "BenchmarkF0Clipped", "<= 1.2"))),
@@ -58,6 +66,11 @@ func goSuites() []suite {
 			{"noise/draw/sigma=1e6", "BenchmarkDraw/sigma=1e6", "ns/op", 1e-3, "us", "", "", "<= 2"},
 		}),
 		goSuite("./audit/store", "^BenchmarkAppend$", "2x", concat(appends("1", ""), appends("16", ""), appends("256", ">= 0.5"))),
+		goSuite("./tools/storebench", "^BenchmarkDurableAppend$", "2x", concat(stores("1"), stores("16"), stores("256"))),
+		goSuite("./audit/store", "^BenchmarkLarge$", "3x", []column{
+			{"audit/open/10M", "BenchmarkLarge", "open-ms", 1, "ms p50", "", "", "<= 1000"},
+			{"audit/proof/10M", "BenchmarkLarge", "proof-us", 1, "us p50", "", "", "<= 500"},
+		}),
 		goSuite("./audit", "^BenchmarkChain256$/^check$", "2s", []column{
 			{"audit/chain", "BenchmarkChain256/check", "headers/cpu-s", 1, "/s/core", "", "", ">= 1000000"},
 		}),
@@ -79,6 +92,10 @@ func goSuite(pkg, bench, time string, columns []column) suite {
 	s.run = func(ctx context.Context) ([]result, error) {
 		var text bytes.Buffer
 		cmd := exec.CommandContext(ctx, "go", "test", "-run", "^$", "-bench", bench, "-benchtime", time, "-timeout", "30m", pkg)
+		if _, err := os.Stat(filepath.Join(pkg, "go.mod")); err == nil { // a module of its own
+			cmd.Dir, cmd.Args[len(cmd.Args)-1] = pkg, "."
+			cmd.Env = append(os.Environ(), "GOFLAGS=")
+		}
 		cmd.Stdout, cmd.Stderr = &text, os.Stderr
 		if err := cmd.Run(); err != nil {
 			return nil, fmt.Errorf("%s %s: %w\n%s", pkg, bench, err, text.String())

@@ -151,6 +151,7 @@ func BenchmarkDurableAppend(b *testing.B) {
 				rounds++
 			}
 			b.ReportMetric(0, "ns/op")
+			b.ReportMetric(total[0]/max(total[2], total[3]), "jali/tessera")
 			for i, c := range all {
 				b.ReportMetric(total[i]/rounds, c.name+"/s")
 				if i > 0 {
