@@ -56,8 +56,10 @@ func (s *Store) Erase(ctx context.Context, e Erasure) (Done, error) {
 		Kind: audit.Erase, erasure: true, Subject: "erasure", Class: "erasure",
 		Fields: audit.Object{"a": spans[0].From, "b": lastOf(spans), "law": e.Law, "scope": e.Scope},
 		Details: []audit.Detail{
-			{Name: "list", Value: audit.FormatSpans(spans)}, {Name: "order", Value: e.Order},
-			{Name: "approver", Value: e.Approver}, {Name: "approver2", Value: e.Approver2},
+			{Name: "list", Value: audit.FormatSpans(spans)},
+			{Name: "order", Value: e.Order},
+			{Name: "approver", Value: e.Approver},
+			{Name: "approver2", Value: e.Approver2},
 		},
 	})
 	if err != nil {

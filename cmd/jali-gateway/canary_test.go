@@ -169,7 +169,9 @@ func TestCanariesAreFoundNowhere(t *testing.T) {
 	}
 	overREST(t, okapi, g.Endpoint, &heard)
 	for _, args := range [][]string{
-		{"catalog", "canary"}, {"catalog", "canary", "visit"}, {"budget", "--agreement", "agr-canary"},
+		{"catalog", "canary"},
+		{"catalog", "canary", "visit"},
+		{"budget", "--agreement", "agr-canary"},
 		{"quote", "--agreement", "agr-canary", "--purpose", "DUO:0000042", "--dataset", "canary", "--error", "50", "SELECT ward, COUNT(*) FROM visit GROUP BY ward"},
 		{"query", "--agreement", "agr-canary", "--purpose", "DUO:0000042", "--dataset", "canary", "--error", "50", "SELECT ward, COUNT(*) FROM visit GROUP BY ward"},
 	} {
