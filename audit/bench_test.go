@@ -4,7 +4,6 @@ package audit
 
 import (
 	"crypto/sha256"
-	"fmt"
 	"strings"
 	"testing"
 )
@@ -84,7 +83,7 @@ func BenchmarkChainIntents(b *testing.B) {
 			lines, head = append(lines, line), LeafHash(line)
 		}
 	}
-	b.Log(fmt.Sprintf("headers of %d and %d bytes", len(lines[0]), len(lines[1])))
+	b.Logf("headers of %d and %d bytes", len(lines[0]), len(lines[1]))
 	b.ReportAllocs()
 	n, busy := 0, processor()
 	for b.Loop() {

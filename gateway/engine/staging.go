@@ -40,7 +40,6 @@ type stage struct {
 	appender duckdb.Appender
 	types    []duckdb.LogicalType
 	chunk    duckdb.DataChunk
-	rows     int
 	total    int64
 	bad      *DataError
 	progress func(table string, rows int64)
