@@ -11,7 +11,7 @@ TIME ?= 30s
 ONLY ?= .
 FUZZ_SMOKE ?= 5000x
 
-.PHONY: build demo test unit race integration fuzz-smoke bench lint fuzz proto proto-check wasm setup clean
+.PHONY: build demo test unit race fuzz-smoke bench lint fuzz proto proto-check wasm setup clean
 
 setup: build/setup.stamp
 build/setup.stamp: tools/setup.sh go.mod
