@@ -36,8 +36,10 @@ func TestMain(m *testing.M) {
 	}())
 }
 
+var programs = []string{"jali-gateway", "jali", "jali-auditor"}
+
 func build(dir string) error {
-	for _, p := range []string{"jali-gateway", "jali", "jali-auditor"} {
+	for _, p := range programs {
 		out, err := exec.Command("go", "build", "-o", filepath.Join(dir, p), "jali/cmd/"+p).CombinedOutput()
 		if err != nil {
 			return fmt.Errorf("build %s: %w\n%s", p, err, out)
@@ -51,6 +53,12 @@ func TestScripts(t *testing.T) {
 	bin, err := filepath.Abs(os.Getenv("JALI_BIN"))
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, p := range programs {
+		// Looking at them also makes them inputs of the test, so that go test runs it again after a build.
+		if _, err := os.Stat(filepath.Join(bin, p)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	examples, err := filepath.Abs("../../examples")
 	if err != nil {
