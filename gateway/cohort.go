@@ -72,7 +72,7 @@ func (g *Gateway) Evaluate(ctx context.Context, who identity.Principal, nonce, c
 	// One evaluation of an organisation at a time: a large one does not keep the others out.
 	unlock, err := g.flight.lock(ctx, sha256.Sum256([]byte("encrypted questions of "+who.Org)))
 	if err != nil {
-		return CohortAnswer{}, &Refusal{Code: Unavailable, Message: "gave up waiting for other encrypted questions", Hint: "ask again with the same upload: nothing was charged"}
+		return CohortAnswer{}, g.refuse(ctx, ask, &Refusal{Code: Unavailable, Message: "gave up waiting for other encrypted questions", Hint: "ask again with the same upload: nothing was charged"})
 	}
 	defer unlock()
 
@@ -85,7 +85,10 @@ func (g *Gateway) Evaluate(ctx context.Context, who identity.Principal, nonce, c
 
 	// 6. commit: charge both ledgers and append the intent, in one transaction.
 	intent, refusal := g.commit(ctx, ask)
-	if refusal != nil {
+	switch {
+	case refusal != nil && refusal.Decision == 0:
+		return CohortAnswer{}, g.refuse(ctx, ask, refusal)
+	case refusal != nil: // the writer has put the REFUSED entry in the intent's place
 		return CohortAnswer{}, refusal
 	}
 	slot, release := g.slots.take(ask)
@@ -176,9 +179,9 @@ func (g *Gateway) replayBlind(ctx context.Context, a *ask) (CohortAnswer, bool, 
 		refusal.Decision = intent
 		return CohortAnswer{}, true, refusal
 	}
-	slot, done := g.slots.take(a)
-	defer done()
-	slot.wait()
+	if !g.slots.replay(ctx, a) {
+		return CohortAnswer{}, true, unavailable()
+	}
 	if err := g.recordReplay(ctx, a, intent); err != nil {
 		return CohortAnswer{}, true, err
 	}

@@ -90,7 +90,10 @@ func (g *Gateway) planBlind(who identity.Principal, req CohortRequest) (*ask, *R
 	planned.blind = b
 	planned.req.SQL = req.text()
 	if refusal != nil {
-		if refusal.Line -= whereLine; refusal.Line < 1 {
+		switch refusal.Line -= whereLine; {
+		case refusal.Line > strings.Count(req.Where, "\n")+1: // at the parenthesis that closes it
+			refusal.Line, refusal.Column, refusal.Message = 0, 0, "the condition is not complete"
+		case refusal.Line < 1:
 			refusal.Line, refusal.Column = 0, 0
 		}
 		return planned, refusal
