@@ -24,6 +24,7 @@ type Client struct {
 	queries  jaliv1.QueryServiceClient
 	catalog  jaliv1.CatalogServiceClient
 	balances jaliv1.BudgetServiceClient
+	cohorts  jaliv1.CohortServiceClient
 }
 
 // Dial checks the configuration and returns a client. It does not wait for the gateway: the first call connects, and an
@@ -73,6 +74,7 @@ func Dial(ctx context.Context, config Config) (*Client, error) {
 		queries:  jaliv1.NewQueryServiceClient(conn),
 		catalog:  jaliv1.NewCatalogServiceClient(conn),
 		balances: jaliv1.NewBudgetServiceClient(conn),
+		cohorts:  jaliv1.NewCohortServiceClient(conn),
 	}, nil
 }
 

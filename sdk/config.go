@@ -35,6 +35,9 @@ type Config struct {
 	// Seal is your own copy of the log's seal policy, or its path: which witnesses must have cosigned for a receipt to count as
 	// sealed. Empty: no receipt is called sealed.
 	Seal string
+	// Keys is the directory for the keys of encrypted questions. Empty: $JALI_KEYS, else ~/.config/jali/keys. Files are for the owner
+	// alone; Passphrase, if set, seals new ones besides and opens sealed ones.
+	Keys, Passphrase string
 	// Timeout bounds a call, retries included, whose context has no deadline. Zero: 60 s.
 	Timeout time.Duration
 	// Attempts is how often a call is tried while the gateway is unavailable. Zero: 5.

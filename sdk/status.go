@@ -31,13 +31,14 @@ func FromStatus(err error) error {
 	}
 	d := details(s)
 	switch d.code {
-	case "TEXT_LIMIT", "SYNTAX", "NOT_SUPPORTED", "UNKNOWN_NAME", "UNKNOWN_CODE", "BOUND_MISSING", "PRECISION_RANGE", "NOT_FOUND", "INVALID":
+	case "TEXT_LIMIT", "SYNTAX", "NOT_SUPPORTED", "UNKNOWN_NAME", "UNKNOWN_CODE", "BOUND_MISSING", "PRECISION_RANGE", "NOT_FOUND", "INVALID",
+		"UPLOAD_MALFORMED", "UPLOAD_TRUNCATED", "UPLOAD_OVERSIZED", "UPLOAD_OFFSET":
 		return d.query()
 	case "POLICY_DENIED":
 		return &PolicyDenied{Message: d.message, Hint: d.hint, Reasons: d.reasons, Decision: d.decision}
 	case "BUDGET_AGREEMENT", "BUDGET_POPULATION":
 		return &BudgetExhausted{Code: d.code, Message: d.message, Hint: d.hint, Reasons: d.reasons, Decision: d.decision}
-	case "QUOTE_STALE":
+	case "QUOTE_STALE", "NONCE_UNKNOWN", "NONCE_EXPIRED", "NONCE_USED", "NONCE_FOREIGN", "KEY_UNKNOWN":
 		return d.gateway(ErrStale)
 	case "NO_ANSWER":
 		d.message = "" // constant, and the sentinel says it
