@@ -54,7 +54,7 @@ func statusOf(err error) int {
 		return statusBudget
 	case errors.As(err, &policy), errors.Is(err, sdk.ErrUnauthenticated):
 		return statusDenied
-	case errors.As(err, &usage), errors.As(err, &query), errors.Is(err, sdk.ErrConfig), errors.Is(err, sdk.ErrStale):
+	case errors.As(err, &usage), errors.As(err, &query), errors.Is(err, sdk.ErrConfig), errors.Is(err, sdk.ErrStale), errors.Is(err, sdk.ErrRejected):
 		return statusUsage
 	case errors.Is(err, sdk.ErrUnavailable), errors.Is(err, sdk.ErrNoAnswer):
 		return statusUnavailable

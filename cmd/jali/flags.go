@@ -77,7 +77,7 @@ func (a *app) dial(ctx context.Context) (context.Context, context.CancelFunc, *s
 		return fail(err)
 	}
 	config := p.Config()
-	config.Timeout = a.link.timeout
+	config.Timeout, config.Passphrase = a.link.timeout, os.Getenv("JALI_PASSPHRASE")
 	client, err := sdk.Dial(ctx, config)
 	if err != nil {
 		return fail(err)
@@ -92,12 +92,17 @@ type askFlags struct {
 }
 
 func (f *askFlags) register(cmd *cobra.Command, a *app) {
+	f.registerTerms(cmd, a)
+	cmd.Flags().StringVarP(&f.file, "file", "f", "", "read the SQL from a `file`")
+}
+
+// registerTerms registers all but where SQL comes from.
+func (f *askFlags) registerTerms(cmd *cobra.Command, a *app) {
 	s := cmd.Flags()
 	s.StringVar(&f.agreement, "agreement", "", "`id` of the agreement to ask under")
 	s.StringVar(&f.purpose, "purpose", "", "purpose `code` (GA4GH DUO or EHDS), e.g. DUO:0000042")
 	s.StringVar(&f.dataset, "dataset", "", "data set `id`; may be left out when the agreement has only one")
 	s.StringVar(&f.accuracy, "error", "", "half-width at 95 %: `E`, or E,name=E,... for single outputs; rows or persons for counts, their own unit for sums; AVG, VAR and STDDEV buy their parts at that many persons")
-	s.StringVarP(&f.file, "file", "f", "", "read the SQL from a `file`")
 	mustComplete(cmd, "dataset", a.completeDatasets)
 	mustComplete(cmd, "purpose", cobra.FixedCompletions(purposes, cobra.ShellCompDirectiveNoFileComp))
 }

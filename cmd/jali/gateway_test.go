@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -10,7 +11,8 @@ import (
 )
 
 // Scripts in testdata/gateway run the command against the real gateway with the NHEFS data. $PROFILE is a researcher's
-// profile, $REGULATOR a regulator's; $POOR is an agreement's with 100 PU, $STRANGER a researcher's no agreement names.
+// profile, $REGULATOR a regulator's; $POOR is an agreement's with 100 PU, $SECRETIVE may ask encrypted questions, $STRANGER is a
+// researcher's whom no agreement names.
 func TestGatewayScripts(t *testing.T) {
 	if _, ok := sdktest.Built(); !ok {
 		t.Skip("no gateway program: set JALI_GATEWAY or JALI_BIN (make test does)")
@@ -23,8 +25,9 @@ func TestGatewayScripts(t *testing.T) {
 	data := []sdktest.Dataset{{Catalog: dir + "/nhefs.yaml", Files: []string{dir + "/nhefs.csv.gz"}}}
 	rich := sdktest.Start(t, sdktest.Config{Datasets: data, Agreements: []string{string(text)}})
 	poor := sdktest.Start(t, sdktest.Config{Datasets: data, Agreements: []string{string(text)}, AgreementPU: 100})
+	secretive := sdktest.Start(t, sdktest.Config{Datasets: data, Agreements: []string{strings.Replace(string(text), "kinds: [aggregate]", "kinds: [aggregate, encrypted]", 1)}})
 	env := map[string]string{
-		"PROFILE": rich.Researcher().Profile(), "REGULATOR": rich.Regulator().Profile(), "POOR": poor.Researcher().Profile(),
+		"PROFILE": rich.Researcher().Profile(), "REGULATOR": rich.Regulator().Profile(), "POOR": poor.Researcher().Profile(), "SECRETIVE": secretive.Researcher().Profile(),
 		"STRANGER":  rich.Client("mallory", "Elsewhere", sdktest.Researcher).Profile(),
 		"AGREEMENT": rich.Agreement, "PURPOSE": rich.Purpose,
 	}

@@ -1,0 +1,164 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"jali/sdk"
+)
+
+// maxCodes is what is read of a list of codes.
+const maxCodes = 16 << 20
+
+func (a *app) cohortCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "cohort",
+		Short: "Ask an encrypted question: the gateway does not learn which categories",
+		Long: `Ask a question whose selection of categories stays secret.
+
+The codes are encrypted here, under a key that never leaves this machine; the gateway computes on them without reading
+them. Data set, column, condition, measure, size rule and accuracy are not secret. The agreement must open the kind "encrypted".
+Keys are kept in ~/.config/jali/keys ($JALI_KEYS), sealed with $JALI_PASSPHRASE if it is set.`,
+		Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			return usagef("jali cohort count --by COLUMN --codes FILE --error E", "cohort needs a command: count, sum or mean")
+		},
+	}
+	cmd.AddCommand(
+		a.cohortAsk("count", "Count persons per category, added up over the selected ones", (*sdk.Client).CohortCount),
+		a.cohortAsk("sum", "Add up a measure over the selected categories", (*sdk.Client).CohortSum),
+		a.cohortAsk("mean", "Average a measure over the selected categories", (*sdk.Client).CohortMean),
+	)
+	return cmd
+}
+
+type cohortCall func(*sdk.Client, context.Context, sdk.CohortQuery) (*sdk.CohortResult, error)
+
+func (a *app) cohortAsk(name, short string, call cohortCall) *cobra.Command {
+	var (
+		ask                     askFlags
+		form                    format
+		q                       sdk.CohortQuery
+		codes                   string
+		receiptFile, resultFile string
+	)
+	example := "  jali cohort " + name + " --dataset scheme --by medical_claim.icd --codes codes.txt --error 50"
+	if name != "count" {
+		example = strings.Replace(example, "--by", "--measure amount --by", 1)
+	}
+	cmd := &cobra.Command{
+		Use:   name,
+		Short: short,
+		Long: short + `.
+
+It is charged to the agreement's privacy budget, and never refunded. The answer is decrypted and printed only after its receipt has
+verified. --codes takes a file with one code per line, - for standard input, or a list with commas.`,
+		Example: example + "\n  jali cohort " + name + " --by medical_claim.icd --codes E10,E11 --where \"setting = 'inpatient'\" --min-size 2 --error 50 --format json",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			var err error
+			if q.Codes, err = a.readCodes(codes); err != nil {
+				return err
+			}
+			for _, path := range []string{receiptFile, resultFile} {
+				if err := writable(path); err != nil {
+					return err
+				}
+			}
+			if strings.TrimSpace(ask.accuracy) == "" {
+				_, _, err := parseAccuracy("")
+				return err
+			}
+			ctx, stop, client, p, err := a.dial(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer stop()
+			q.Agreement, q.Purpose, q.Dataset = first(ask.agreement, p.Agreement), first(ask.purpose, p.Purpose), first(ask.dataset, p.Dataset)
+			q.Error, a.sql = ask.accuracy, q.Where
+			done := a.waiting("asking, encrypted")
+			result, err := call(client, ctx, q)
+			done()
+			if err != nil {
+				return errors.Join(err, a.keepEvidence(err, receiptFile, resultFile))
+			}
+			kept := errors.Join(writeFile(receiptFile, result.Receipt.Raw), writeFile(resultFile, result.Raw))
+			return errors.Join(kept, a.showCohort(form.value, result))
+		},
+	}
+	ask.registerTerms(cmd, a)
+	form.register(cmd, formatTable, formatCSV, formatJSON)
+	f := cmd.Flags()
+	f.StringVar(&q.By, "by", "", "`table.column` whose codes are selected")
+	f.StringVar(&codes, "codes", "", "the secret codes: a `FILE`, - or a list C,C,...")
+	f.StringVar(&q.Where, "where", "", "SQL `condition` over the table; it is not encrypted")
+	if name != "count" {
+		f.StringVar(&q.Measure, "measure", "", "`column` to add up")
+	}
+	f.Int64Var(&q.Size, "size", 0, "declare that exactly `K` codes are selected")
+	f.Int64Var(&q.MinSize, "min-size", 0, "declare that at least `K` codes are selected; how many stays secret")
+	f.Int64Var(&q.MaxSize, "max-size", 0, "declare that at most `K` codes are selected; K - min + 1 is a power of two")
+	f.StringVar(&receiptFile, "receipt", "", "write the receipt to a `file`")
+	f.StringVar(&resultFile, "result", "", "write the recorded reply bytes to a `file`, for receipt verify --result")
+	return cmd
+}
+
+// readCodes takes a list, or a file with one code per line. A word without comma that names a file is the file.
+func (a *app) readCodes(s string) ([]string, error) {
+	const hint = "--codes FILE with one code per line, or --codes E10,E11"
+	if strings.TrimSpace(s) == "" {
+		return nil, usagef(hint, "no --codes given")
+	}
+	sep, text := ",", s
+	var in io.Reader
+	if s == "-" {
+		in = a.stdin
+	} else if info, err := os.Stat(s); err == nil && !info.IsDir() {
+		file, err := os.Open(s)
+		if err != nil {
+			return nil, usagef(hint, "read codes: %w", err)
+		}
+		defer file.Close()
+		in = file
+	} else if strings.ContainsAny(s, `/\`) {
+		return nil, usagef(hint, "%s: there is no such file", s)
+	}
+	if in != nil {
+		b, err := io.ReadAll(io.LimitReader(in, maxCodes+1))
+		if err != nil {
+			return nil, usagef(hint, "read codes: %w", err)
+		}
+		if len(b) > maxCodes {
+			return nil, usagef(hint, "the list of codes is longer than %d bytes", maxCodes)
+		}
+		sep, text = "\n", string(b)
+	}
+	var codes []string
+	seen := map[string]bool{}
+	for code := range strings.SplitSeq(text, sep) {
+		if code = strings.TrimSpace(code); code != "" && !seen[code] {
+			seen[code], codes = true, append(codes, code)
+		}
+	}
+	if len(codes) == 0 {
+		return nil, usagef(hint, "the list of codes is empty")
+	}
+	return codes, nil
+}
+
+func (a *app) showCohort(form string, r *sdk.CohortResult) error {
+	if form == formatJSON {
+		return a.printJSON(r)
+	}
+	if err := a.showAnswer(form, &r.Result); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(a.stderr, "%s\n", a.screen.err.faint(fmt.Sprintf("%d bytes up, %d bytes down", r.UploadedBytes, r.DownloadedBytes)))
+	return err
+}
