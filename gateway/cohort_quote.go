@@ -85,7 +85,13 @@ func (g *Gateway) priceBlind(a *ask) *Refusal {
 		return refusal
 	}
 	a.cost.Delta += int64(len(a.cost.Lines)) * floodDelta
-	return a.blind.choose(a)
+	if refusal := a.blind.choose(a); refusal != nil {
+		return refusal
+	}
+	if !a.fitsSlot() {
+		return &Refusal{Code: BoundMissing, Message: "reading the table and evaluating the list may take longer than the longest response slot", Hint: "select over a coarser list, or a smaller table"}
+	}
+	return nil
 }
 
 // issue binds a nonce to the caller, the key and the whole public question, and remembers them for its lifetime.
