@@ -37,16 +37,21 @@ func newSlots() *slots {
 }
 
 // slot is one question's time to run in. Without slots its length only bounds the run.
+//
+// A question that is not done in time, because the machine is busy, has until grace: two rungs further up. Leaving then tells
+// what a failure at the end of the slot would tell, that the slot was missed, and the asker has what was paid for. Later than
+// that there is no answer.
 type slot struct {
-	start  time.Time
-	length time.Duration
-	off    bool
+	start         time.Time
+	length, grace time.Duration
+	off           bool
 }
 
 // take waits for a permit. The returned function gives the permit back; more calls than one do nothing.
 func (s *slots) take(a *ask) (*slot, func()) {
 	s.permits <- struct{}{}
-	return &slot{start: time.Now(), length: a.slotLength(), off: !a.data.slotted()}, sync.OnceFunc(func() { <-s.permits })
+	length, grace := a.slotLength()
+	return &slot{start: time.Now(), length: length, grace: grace, off: !a.data.slotted()}, sync.OnceFunc(func() { <-s.permits })
 }
 
 // replay waits out the slot of a stored answer, or returns false when the asker has gone.
@@ -60,7 +65,8 @@ func (s *slots) replay(ctx context.Context, a *ask) bool {
 	if !a.data.slotted() {
 		return true
 	}
-	end := time.NewTimer(a.slotLength())
+	length, _ := a.slotLength()
+	end := time.NewTimer(length)
 	defer end.Stop()
 	select {
 	case <-end.C:
@@ -70,33 +76,40 @@ func (s *slots) replay(ctx context.Context, a *ask) bool {
 	}
 }
 
-func (s *slot) deadline() time.Time { return s.start.Add(s.length) }
+func (s *slot) deadline() time.Time { return s.start.Add(s.grace) }
 
-// wait sleeps to the end of the slot and reports whether the slot was kept.
+// wait sleeps to the end of the slot, or of its grace if that has begun, and reports whether the question was in time.
 func (s *slot) wait() bool {
-	left := time.Until(s.deadline())
 	if s.off {
-		return left > 0
+		return time.Now().Before(s.deadline())
 	}
-	if left <= 0 {
-		return false
-	}
-	time.Sleep(left)
-	return true
-}
-
-// slotLength picks the first rung that is wide enough for the plan's shape. Nothing in it depends on what the filter finds.
-func (a *ask) slotLength() time.Duration {
-	if !a.data.slotted() {
-		return unslotted
-	}
-	need, ladder := a.work(), a.data.ladder()
-	for _, rung := range ladder {
-		if need <= rung {
-			return rung
+	for _, end := range []time.Duration{s.length, s.grace} {
+		if left := time.Until(s.start.Add(end)); left > 0 {
+			time.Sleep(left)
+			return true
 		}
 	}
-	return ladder[len(ladder)-1]
+	return false
+}
+
+// slotLength picks the first rung that is wide enough for the plan's shape, and its grace. Nothing in it depends on what the
+// filter finds.
+func (a *ask) slotLength() (length, grace time.Duration) {
+	if !a.data.slotted() {
+		return unslotted, unslotted
+	}
+	need, ladder := a.work(), a.data.ladder()
+	at := len(ladder) - 1
+	for i, rung := range ladder {
+		if need <= rung {
+			at = i
+			break
+		}
+	}
+	if at+2 < len(ladder) {
+		return ladder[at], ladder[at+2]
+	}
+	return ladder[at], 4 * ladder[at]
 }
 
 // fitsSlot reports whether the longest rung holds all the work the plan's shape can mean. A question that does not fit is

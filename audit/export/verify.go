@@ -249,9 +249,9 @@ func (d *disclosures) advance() error {
 		return err
 	}
 	d.pending = &audit.Disclosures{}
-	dec := json.NewDecoder(bytes.NewReader(line))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(d.pending); err != nil {
+	// Exactly the bytes that Write makes: encoding/json also reads "D" for "d", and another reader would not.
+	err = json.Unmarshal(line, d.pending)
+	if again, e := json.Marshal(*d.pending); err != nil || e != nil || !bytes.Equal(again, line) {
 		return errors.New("malformed line of disclosures")
 	}
 	return nil
