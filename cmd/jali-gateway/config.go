@@ -25,6 +25,8 @@ type config struct {
 	Metrics string        `yaml:"metrics"`
 	Engine  engineConfig  `yaml:"engine"`
 	Witness witnessConfig `yaml:"witness"`
+	// Encrypted bounds the memory of encrypted questions.
+	Encrypted encryptedConfig `yaml:"encrypted"`
 	// LogLevel is debug, info, warn or error.
 	LogLevel slog.Level `yaml:"log_level"`
 }
@@ -42,13 +44,26 @@ type witnessConfig struct {
 	Grace    time.Duration `yaml:"grace"`    // how long answers of level 1 go on without a quorum
 }
 
+// encryptedConfig is in MiB; zero is the default of gateway.EncryptedConfig.
+type encryptedConfig struct {
+	Upload int64 `yaml:"upload_mb"` // uploads of all callers
+	Caller int64 `yaml:"caller_mb"` // uploads of one caller
+	Key    int64 `yaml:"key_mb"`    // registered keys
+	Table  int64 `yaml:"table_mb"`  // prepared tables
+}
+
+func (c encryptedConfig) limits() gateway.EncryptedConfig {
+	return gateway.EncryptedConfig{UploadMemory: c.Upload << 20, PerCaller: c.Caller << 20, KeyMemory: c.Key << 20, TableMemory: c.Table << 20}
+}
+
 const configFormat = "jali-config/1"
 
 func defaultConfig() config {
 	return config{
 		Format: configFormat, Listen: "127.0.0.1:8443", Hosts: []string{"localhost", "127.0.0.1"},
-		Engine:  engineConfig{Threads: runtime.NumCPU(), Memory: "2GB"},
-		Witness: witnessConfig{Interval: time.Second, Timeout: 10 * time.Second, Hold: 20 * time.Second, Grace: 4 * time.Hour},
+		Engine:    engineConfig{Threads: runtime.NumCPU(), Memory: "2GB"},
+		Witness:   witnessConfig{Interval: time.Second, Timeout: 10 * time.Second, Hold: 20 * time.Second, Grace: 4 * time.Hour},
+		Encrypted: encryptedConfig{Upload: 256, Caller: 64, Key: 256, Table: 128},
 	}
 }
 

@@ -44,7 +44,7 @@ func serve(ctx context.Context, dir, listen string, out io.Writer, ready func(en
 		cfg.Listen = listen
 	}
 	operator := operatorLog(cfg.LogLevel)
-	g, err := gateway.Open(ctx, gateway.Config{Dir: dir, Threads: cfg.Engine.Threads, MemoryLimit: cfg.Engine.Memory, Witness: gateway.WitnessConfig(cfg.Witness), Operator: operator})
+	g, err := gateway.Open(ctx, gateway.Config{Dir: dir, Threads: cfg.Engine.Threads, MemoryLimit: cfg.Engine.Memory, Witness: gateway.WitnessConfig(cfg.Witness), Encrypted: cfg.Encrypted.limits(), Operator: operator})
 	if err != nil {
 		return err
 	}
