@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -581,5 +582,38 @@ func TestCohortChargedFirst(t *testing.T) {
 	}
 	if diff := cmp.Diff([]audit.Kind{audit.Key, audit.Intent, audit.Release, audit.Refused}, order); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// Many callers of one nonce at once: one charge, one reply.
+func TestCohortSimultaneous(t *testing.T) {
+	a := newAsker(t, encrypted())
+	m := a.make(t, a.request("count", "", "20"), nil, 0, 3)
+	a.upload(t, m)
+	before := a.spent(t).Agreement
+	var charged atomic.Int64
+	var group sync.WaitGroup
+	replies := make([][]byte, 8)
+	for i := range replies {
+		group.Go(func() {
+			answer, err := a.Evaluate(t.Context(), a.who, m.nonce, sum(m.bytes))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if !answer.Replayed {
+				charged.Add(1)
+			}
+			replies[i] = answer.Reply
+		})
+	}
+	group.Wait()
+	for _, r := range replies {
+		if !bytes.Equal(r, replies[0]) {
+			t.Error("two replies to one upload")
+		}
+	}
+	if cost := before - a.spent(t).Agreement; charged.Load() != 1 || cost > m.offer.Price.Rho.PU() || cost == 0 {
+		t.Errorf("%d charges, %d PU gone; the price is %d", charged.Load(), cost, m.offer.Price.Rho.PU())
 	}
 }
