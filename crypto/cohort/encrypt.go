@@ -4,13 +4,18 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
 	"runtime"
 	"sync"
+	"sync/atomic"
 
 	"github.com/tuneinsight/lattigo/v5/ring"
 )
+
+// ErrErased: the encryption was erased. A block made of an erased seed would have errors that anybody can compute, and show the key.
+var ErrErased = errors.New("encryption was erased")
 
 // Query is what both sides know about one encrypted question. It goes into the seed of every ciphertext.
 type Query struct {
@@ -34,6 +39,7 @@ type Encryption struct {
 	own     [seedBytes]byte // the query seed: errors and nonce_c follow from it
 	bitmap  []byte
 	opening []byte
+	erased  atomic.Bool
 }
 
 // Encrypt checks the selector against the declared rules, draws a fresh query seed and prepares the upload. remember, if not
@@ -97,6 +103,9 @@ func (e *Encryption) Tail() []byte { return e.opening }
 
 // Block encrypts block j: c0 = -c1*s + t*e + Encode(b), packed.
 func (e *Encryption) Block(j int) ([]byte, error) {
+	if e.erased.Load() {
+		return nil, ErrErased
+	}
 	sec, err := e.key.open()
 	if err != nil {
 		return nil, err
@@ -205,8 +214,9 @@ func (e *Encryption) Commit() (Digest, error) {
 	return Digest(h.Sum(nil)), nil
 }
 
-// Erase zeroes the selector and the query seed. The Encryption is of no use afterwards.
+// Erase zeroes the selector and the query seed; later blocks are refused. Not while a block is in the making.
 func (e *Encryption) Erase() {
+	e.erased.Store(true)
 	clear(e.bitmap)
 	clear(e.own[:])
 }
