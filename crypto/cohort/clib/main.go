@@ -6,6 +6,9 @@
 // Go can catch it.
 //
 // Not guaranteed: anything about pointers and lengths that are wrong; fork after loading.
+//
+// cgo declares the exported functions once more next to the header's declarations, so a signature that differs from the header does
+// not compile. That is what the const types below are for: Go has no const pointers.
 package main
 
 // #include "jali_cohort.h"
