@@ -48,7 +48,7 @@ func cohortMean(parts []*jaliv1.CohortAggregate, numbers []int64) (value, half V
 	ratio := s / n
 	g := z95 * sn / n * (z95 * sn / n)
 	h := (math.Abs(ratio)*g + z95/n*math.Sqrt(ss*ss*(1-g)+ratio*sn*ratio*sn)) / (1 - g)
-	return float(((float64(parts[1].GetCenter())) + ratio) / scale), float(h / scale)
+	return float((float64(parts[1].GetCenter()) + ratio) / scale), float(h / scale)
 }
 
 func float(x float64) Value {
