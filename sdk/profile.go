@@ -64,6 +64,12 @@ func LoadProfile(name string) (Profile, error) {
 	if err != nil {
 		return Profile{}, err
 	}
+	if name != "" && !isPath(name) && !configured(path, name) {
+		// A directory of `client new --out` named without ./: as it is typed the first time.
+		if _, err := os.Stat(filepath.Join(name, "profile.yaml")); err == nil {
+			name = "." + string(filepath.Separator) + name
+		}
+	}
 	switch {
 	case isPath(name):
 		path, name = name, ""
@@ -95,6 +101,13 @@ func LoadProfile(name string) (Profile, error) {
 		return Profile{}, configError(path+" has "+names, "no profile %q", name)
 	}
 	return p, nil
+}
+
+// configured reports whether a profile of the name is in the file.
+func configured(path, name string) bool {
+	all, err := readProfiles(path)
+	_, ok := all.Profiles[name]
+	return err == nil && ok
 }
 
 // ProfileNames lists the configured profiles, sorted.

@@ -110,3 +110,24 @@ func write(t *testing.T, path, text string) {
 		t.Fatal(err)
 	}
 }
+
+// A directory that client new wrote is found by its bare name, unless a profile has that name.
+func TestLoadProfileBareDirectory(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	t.Setenv("JALI_CONFIG", filepath.Join(dir, "none.yaml"))
+	if err := os.Mkdir("ana", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	text := "default: ana\nprofiles:\n  ana:\n    endpoint: https://127.0.0.1:1\n"
+	if err := os.WriteFile(filepath.Join("ana", "profile.yaml"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p, err := LoadProfile("ana")
+	if err != nil || p.Endpoint != "https://127.0.0.1:1" {
+		t.Errorf("%+v, %v", p, err)
+	}
+	if _, err := LoadProfile("bob"); err == nil {
+		t.Error("a profile that does not exist was loaded")
+	}
+}
