@@ -319,7 +319,7 @@ func refuseBadRows(t *testing.T, g *sdktest.Gateway, files string, write func(na
 	}
 }
 
-// stuttering lets a process run a millisecond in every 120 while f runs: longer stops than hasty's slot lasts, so that questions
+// stuttering lets a process run three milliseconds in every half second while f runs: longer stops than hasty's slot and its grace last, so that questions
 // fail after their charge.
 func stuttering(pid int, f func()) {
 	var done atomic.Bool
@@ -327,9 +327,9 @@ func stuttering(pid int, f func()) {
 	stutter.Go(func() {
 		for !done.Load() {
 			_ = syscall.Kill(pid, syscall.SIGSTOP)
-			time.Sleep(120 * time.Millisecond)
+			time.Sleep(500 * time.Millisecond)
 			_ = syscall.Kill(pid, syscall.SIGCONT)
-			time.Sleep(time.Millisecond)
+			time.Sleep(3 * time.Millisecond)
 		}
 	})
 	f()
