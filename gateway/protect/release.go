@@ -81,7 +81,7 @@ func (c *checked) selectKeys(exact Cells, cells []cell, noisy [][]*big.Int) ([]c
 // derive makes the row of the i-th cell from its noisy numbers.
 func (c *checked) derive(cell cell, i int, noisy [][]*big.Int) Row {
 	row := Row{Values: make([]Cell, len(c.Outputs)), Error95: make([]Cell, len(c.Outputs))}
-	small := c.count >= 0 && !atLeast(noisy[c.count][i], c.Min)
+	small := c.Min > 0 && c.count >= 0 && !atLeast(noisy[c.count][i], c.Min)
 	for j, o := range c.Outputs {
 		switch {
 		case o.Kind == OutGroup:

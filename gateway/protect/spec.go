@@ -11,7 +11,7 @@ type Spec struct {
 	Groups  []Domain // one per GROUP BY column, in that order; none means one cell
 	Items   []Item   // the noisy numbers, in the order of the engine's values
 	Outputs []Output // the columns to derive, in order
-	// Min hides a row whose noisy count is below it (post-processing, so no guarantee on true counts). It must be >= 0. The
+	// Min hides a row whose noisy count is below it (post-processing, so no guarantee on true counts). It must be >= 0; 0 hides nothing. The
 	// count is, of the items some output or the threshold uses as a count, the one named ItemPersons, else ItemRows, else the
 	// first. A query without any such item (sums only) has nothing to compare and hides nothing.
 	Min int64
