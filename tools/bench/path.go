@@ -85,7 +85,7 @@ func measurePath(ctx context.Context) (rows []result, err error) {
 		rows,
 		result{Name: "path/p50", Value: ms(full), Unit: "ms", Baseline: fmt.Sprintf("engine %.2f ms + 2 commits of %.2f ms, alone, same run", ms(run), ms(durable)), Ratio: &ratio},
 		result{Name: "path/overhead", Value: ms(full - floor), Unit: "ms p50", Baseline: "what path/p50 takes beyond its baseline, slots off, one client", Goal: "<= 1"},
-		result{Name: "path/p50/slots", Value: ms(slotted), Unit: "ms", Baseline: "response slots on; the first rung of the ladder is 25 ms"},
+		result{Name: "path/p50/slots", Value: ms(slotted), Unit: "ms", Baseline: "response slots on: a plan of this shape takes the 100 ms rung"},
 	)
 	for _, n := range []int{1, 16, 256} {
 		qps, err := b.throughput(ctx, n, 4*time.Second)
