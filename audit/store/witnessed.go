@@ -147,19 +147,19 @@ func (w *transaction) keepCheckpoint() error {
 
 func (w *transaction) keepWitnessed(check, state *bolt.Bucket) error {
 	w.s.pendingMu.Lock()
-	todo := w.s.pending
+	kept := w.s.pending
 	w.s.pending = witnessed{}
 	w.s.pendingMu.Unlock()
-	for name, seen := range todo.seen {
+	for name, seen := range kept.seen {
 		if err := state.Put(append(bytes.Clone(keyWitness), name...), append(u64(seen.Size), seen.Root[:]...)); err != nil {
 			return err
 		}
 	}
-	if todo.sealed == nil {
+	if kept.sealed == nil {
 		return nil
 	}
 	now := w.s.cfg.Now()
-	key := u64(todo.size)
+	key := u64(kept.size)
 	if old := state.Get(keySealed); len(old) == 16 && !bytes.Equal(old[:8], key) {
 		if int64(fromU64(old[8:]))/3600 == now.Unix()/3600 {
 			if err := check.Delete(old[:8]); err != nil {
@@ -172,7 +172,7 @@ func (w *transaction) keepWitnessed(check, state *bolt.Bucket) error {
 			return err
 		}
 	}
-	if err := check.Put(key, todo.sealed); err != nil {
+	if err := check.Put(key, kept.sealed); err != nil {
 		return err
 	}
 	return state.Put(keySealed, binary.BigEndian.AppendUint64(key, uint64(now.Unix())))
