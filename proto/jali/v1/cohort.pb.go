@@ -781,6 +781,112 @@ func (x *CohortAggregate) GetUnit() string {
 	return ""
 }
 
+type AdmitRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Nonce         []byte                 `protobuf:"bytes,1,opt,name=nonce,proto3" json:"nonce,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AdmitRequest) Reset() {
+	*x = AdmitRequest{}
+	mi := &file_jali_v1_cohort_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AdmitRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AdmitRequest) ProtoMessage() {}
+
+func (x *AdmitRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_jali_v1_cohort_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AdmitRequest.ProtoReflect.Descriptor instead.
+func (*AdmitRequest) Descriptor() ([]byte, []int) {
+	return file_jali_v1_cohort_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *AdmitRequest) GetNonce() []byte {
+	if x != nil {
+		return x.Nonce
+	}
+	return nil
+}
+
+type AdmitResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// There is room: upload now. The other fields are 0.
+	Admitted bool `protobuf:"varint,1,opt,name=admitted,proto3" json:"admitted,omitempty"`
+	// Uploads that were admitted or came before and are not through yet, and their bytes.
+	Ahead         int32 `protobuf:"varint,2,opt,name=ahead,proto3" json:"ahead,omitempty"`
+	BytesAhead    int64 `protobuf:"varint,3,opt,name=bytes_ahead,json=bytesAhead,proto3" json:"bytes_ahead,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AdmitResponse) Reset() {
+	*x = AdmitResponse{}
+	mi := &file_jali_v1_cohort_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AdmitResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AdmitResponse) ProtoMessage() {}
+
+func (x *AdmitResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_jali_v1_cohort_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AdmitResponse.ProtoReflect.Descriptor instead.
+func (*AdmitResponse) Descriptor() ([]byte, []int) {
+	return file_jali_v1_cohort_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *AdmitResponse) GetAdmitted() bool {
+	if x != nil {
+		return x.Admitted
+	}
+	return false
+}
+
+func (x *AdmitResponse) GetAhead() int32 {
+	if x != nil {
+		return x.Ahead
+	}
+	return 0
+}
+
+func (x *AdmitResponse) GetBytesAhead() int64 {
+	if x != nil {
+		return x.BytesAhead
+	}
+	return 0
+}
+
 type UploadPartRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Nonce []byte                 `protobuf:"bytes,1,opt,name=nonce,proto3" json:"nonce,omitempty"`
@@ -794,7 +900,7 @@ type UploadPartRequest struct {
 
 func (x *UploadPartRequest) Reset() {
 	*x = UploadPartRequest{}
-	mi := &file_jali_v1_cohort_proto_msgTypes[9]
+	mi := &file_jali_v1_cohort_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -806,7 +912,7 @@ func (x *UploadPartRequest) String() string {
 func (*UploadPartRequest) ProtoMessage() {}
 
 func (x *UploadPartRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_jali_v1_cohort_proto_msgTypes[9]
+	mi := &file_jali_v1_cohort_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -819,7 +925,7 @@ func (x *UploadPartRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UploadPartRequest.ProtoReflect.Descriptor instead.
 func (*UploadPartRequest) Descriptor() ([]byte, []int) {
-	return file_jali_v1_cohort_proto_rawDescGZIP(), []int{9}
+	return file_jali_v1_cohort_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *UploadPartRequest) GetNonce() []byte {
@@ -853,7 +959,7 @@ type UploadPartResponse struct {
 
 func (x *UploadPartResponse) Reset() {
 	*x = UploadPartResponse{}
-	mi := &file_jali_v1_cohort_proto_msgTypes[10]
+	mi := &file_jali_v1_cohort_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -865,7 +971,7 @@ func (x *UploadPartResponse) String() string {
 func (*UploadPartResponse) ProtoMessage() {}
 
 func (x *UploadPartResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_jali_v1_cohort_proto_msgTypes[10]
+	mi := &file_jali_v1_cohort_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -878,7 +984,7 @@ func (x *UploadPartResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UploadPartResponse.ProtoReflect.Descriptor instead.
 func (*UploadPartResponse) Descriptor() ([]byte, []int) {
-	return file_jali_v1_cohort_proto_rawDescGZIP(), []int{10}
+	return file_jali_v1_cohort_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *UploadPartResponse) GetReceived() int64 {
@@ -906,7 +1012,7 @@ type UploadRequest struct {
 
 func (x *UploadRequest) Reset() {
 	*x = UploadRequest{}
-	mi := &file_jali_v1_cohort_proto_msgTypes[11]
+	mi := &file_jali_v1_cohort_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -918,7 +1024,7 @@ func (x *UploadRequest) String() string {
 func (*UploadRequest) ProtoMessage() {}
 
 func (x *UploadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_jali_v1_cohort_proto_msgTypes[11]
+	mi := &file_jali_v1_cohort_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -931,7 +1037,7 @@ func (x *UploadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UploadRequest.ProtoReflect.Descriptor instead.
 func (*UploadRequest) Descriptor() ([]byte, []int) {
-	return file_jali_v1_cohort_proto_rawDescGZIP(), []int{11}
+	return file_jali_v1_cohort_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *UploadRequest) GetNonce() []byte {
@@ -959,7 +1065,7 @@ type UploadResponse struct {
 
 func (x *UploadResponse) Reset() {
 	*x = UploadResponse{}
-	mi := &file_jali_v1_cohort_proto_msgTypes[12]
+	mi := &file_jali_v1_cohort_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -971,7 +1077,7 @@ func (x *UploadResponse) String() string {
 func (*UploadResponse) ProtoMessage() {}
 
 func (x *UploadResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_jali_v1_cohort_proto_msgTypes[12]
+	mi := &file_jali_v1_cohort_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -984,7 +1090,7 @@ func (x *UploadResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UploadResponse.ProtoReflect.Descriptor instead.
 func (*UploadResponse) Descriptor() ([]byte, []int) {
-	return file_jali_v1_cohort_proto_rawDescGZIP(), []int{12}
+	return file_jali_v1_cohort_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *UploadResponse) GetReceived() int64 {
@@ -1012,7 +1118,7 @@ type EvaluateRequest struct {
 
 func (x *EvaluateRequest) Reset() {
 	*x = EvaluateRequest{}
-	mi := &file_jali_v1_cohort_proto_msgTypes[13]
+	mi := &file_jali_v1_cohort_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1024,7 +1130,7 @@ func (x *EvaluateRequest) String() string {
 func (*EvaluateRequest) ProtoMessage() {}
 
 func (x *EvaluateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_jali_v1_cohort_proto_msgTypes[13]
+	mi := &file_jali_v1_cohort_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1037,7 +1143,7 @@ func (x *EvaluateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EvaluateRequest.ProtoReflect.Descriptor instead.
 func (*EvaluateRequest) Descriptor() ([]byte, []int) {
-	return file_jali_v1_cohort_proto_rawDescGZIP(), []int{13}
+	return file_jali_v1_cohort_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *EvaluateRequest) GetNonce() []byte {
@@ -1072,7 +1178,7 @@ type EvaluateResponse struct {
 
 func (x *EvaluateResponse) Reset() {
 	*x = EvaluateResponse{}
-	mi := &file_jali_v1_cohort_proto_msgTypes[14]
+	mi := &file_jali_v1_cohort_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1084,7 +1190,7 @@ func (x *EvaluateResponse) String() string {
 func (*EvaluateResponse) ProtoMessage() {}
 
 func (x *EvaluateResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_jali_v1_cohort_proto_msgTypes[14]
+	mi := &file_jali_v1_cohort_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1097,7 +1203,7 @@ func (x *EvaluateResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EvaluateResponse.ProtoReflect.Descriptor instead.
 func (*EvaluateResponse) Descriptor() ([]byte, []int) {
-	return file_jali_v1_cohort_proto_rawDescGZIP(), []int{14}
+	return file_jali_v1_cohort_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *EvaluateResponse) GetReply() []byte {
@@ -1229,7 +1335,14 @@ const file_jali_v1_cohort_proto_rawDesc = "" +
 	"\x05bound\x18\x03 \x01(\x03R\x05bound\x12\x1a\n" +
 	"\bdecimals\x18\x04 \x01(\x05R\bdecimals\x12\x16\n" +
 	"\x06center\x18\x05 \x01(\x03R\x06center\x12\x12\n" +
-	"\x04unit\x18\x06 \x01(\tR\x04unit\"s\n" +
+	"\x04unit\x18\x06 \x01(\tR\x04unit\"-\n" +
+	"\fAdmitRequest\x12\x1d\n" +
+	"\x05nonce\x18\x01 \x01(\fB\a\xbaH\x04z\x02h R\x05nonce\"b\n" +
+	"\rAdmitResponse\x12\x1a\n" +
+	"\badmitted\x18\x01 \x01(\bR\badmitted\x12\x14\n" +
+	"\x05ahead\x18\x02 \x01(\x05R\x05ahead\x12\x1f\n" +
+	"\vbytes_ahead\x18\x03 \x01(\x03R\n" +
+	"bytesAhead\"s\n" +
 	"\x11UploadPartRequest\x12\x1d\n" +
 	"\x05nonce\x18\x01 \x01(\fB\a\xbaH\x04z\x02h R\x05nonce\x12\x1f\n" +
 	"\x06offset\x18\x02 \x01(\x03B\a\xbaH\x04\"\x02(\x00R\x06offset\x12\x1e\n" +
@@ -1258,13 +1371,14 @@ const file_jali_v1_cohort_proto_rawDesc = "" +
 	"\breplayed\x18\x05 \x01(\bR\breplayed\x12\x18\n" +
 	"\areceipt\x18\x06 \x01(\fR\areceipt\x12\x1a\n" +
 	"\bdecision\x18\a \x01(\x04R\bdecision\x12\x1b\n" +
-	"\tslots_off\x18\b \x01(\bR\bslotsOff2\xc1\x04\n" +
+	"\tslots_off\x18\b \x01(\bR\bslotsOff2\xfb\x04\n" +
 	"\rCohortService\x12Y\n" +
 	"\x06NewKey\x12\x16.jali.v1.NewKeyRequest\x1a\x17.jali.v1.NewKeyResponse\"\x1e\x82\xd3\xe4\x93\x02\x18:\x01*\"\x13/v1/cohort/keys/new\x12d\n" +
 	"\vRegisterKey\x12\x1b.jali.v1.RegisterKeyRequest\x1a\x1c.jali.v1.RegisterKeyResponse\"\x1a\x82\xd3\xe4\x93\x02\x14:\x01*\"\x0f/v1/cohort/keys\x12m\n" +
 	"\x05Quote\x12\".jali.v1.CohortServiceQuoteRequest\x1a#.jali.v1.CohortServiceQuoteResponse\"\x1b\x82\xd3\xe4\x93\x02\x15:\x01*\"\x10/v1/cohort/quote\x12b\n" +
 	"\n" +
-	"UploadPart\x12\x1a.jali.v1.UploadPartRequest\x1a\x1b.jali.v1.UploadPartResponse\"\x1b\x82\xd3\xe4\x93\x02\x15:\x01*\"\x10/v1/cohort/parts\x12;\n" +
+	"UploadPart\x12\x1a.jali.v1.UploadPartRequest\x1a\x1b.jali.v1.UploadPartResponse\"\x1b\x82\xd3\xe4\x93\x02\x15:\x01*\"\x10/v1/cohort/parts\x128\n" +
+	"\x05Admit\x12\x15.jali.v1.AdmitRequest\x1a\x16.jali.v1.AdmitResponse0\x01\x12;\n" +
 	"\x06Upload\x12\x16.jali.v1.UploadRequest\x1a\x17.jali.v1.UploadResponse(\x01\x12_\n" +
 	"\bEvaluate\x12\x18.jali.v1.EvaluateRequest\x1a\x19.jali.v1.EvaluateResponse\"\x1e\x82\xd3\xe4\x93\x02\x18:\x01*\"\x13/v1/cohort/evaluateB\x1bZ\x19jali/proto/jali/v1;jaliv1b\x06proto3"
 
@@ -1280,7 +1394,7 @@ func file_jali_v1_cohort_proto_rawDescGZIP() []byte {
 	return file_jali_v1_cohort_proto_rawDescData
 }
 
-var file_jali_v1_cohort_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
+var file_jali_v1_cohort_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
 var file_jali_v1_cohort_proto_goTypes = []any{
 	(*NewKeyRequest)(nil),              // 0: jali.v1.NewKeyRequest
 	(*NewKeyResponse)(nil),             // 1: jali.v1.NewKeyResponse
@@ -1291,41 +1405,45 @@ var file_jali_v1_cohort_proto_goTypes = []any{
 	(*CohortServiceQuoteRequest)(nil),  // 6: jali.v1.CohortServiceQuoteRequest
 	(*CohortServiceQuoteResponse)(nil), // 7: jali.v1.CohortServiceQuoteResponse
 	(*CohortAggregate)(nil),            // 8: jali.v1.CohortAggregate
-	(*UploadPartRequest)(nil),          // 9: jali.v1.UploadPartRequest
-	(*UploadPartResponse)(nil),         // 10: jali.v1.UploadPartResponse
-	(*UploadRequest)(nil),              // 11: jali.v1.UploadRequest
-	(*UploadResponse)(nil),             // 12: jali.v1.UploadResponse
-	(*EvaluateRequest)(nil),            // 13: jali.v1.EvaluateRequest
-	(*EvaluateResponse)(nil),           // 14: jali.v1.EvaluateResponse
-	(*Reason)(nil),                     // 15: jali.v1.Reason
-	(*PriceLine)(nil),                  // 16: jali.v1.PriceLine
-	(*PlanSummary)(nil),                // 17: jali.v1.PlanSummary
-	(*Budget)(nil),                     // 18: jali.v1.Budget
+	(*AdmitRequest)(nil),               // 9: jali.v1.AdmitRequest
+	(*AdmitResponse)(nil),              // 10: jali.v1.AdmitResponse
+	(*UploadPartRequest)(nil),          // 11: jali.v1.UploadPartRequest
+	(*UploadPartResponse)(nil),         // 12: jali.v1.UploadPartResponse
+	(*UploadRequest)(nil),              // 13: jali.v1.UploadRequest
+	(*UploadResponse)(nil),             // 14: jali.v1.UploadResponse
+	(*EvaluateRequest)(nil),            // 15: jali.v1.EvaluateRequest
+	(*EvaluateResponse)(nil),           // 16: jali.v1.EvaluateResponse
+	(*Reason)(nil),                     // 17: jali.v1.Reason
+	(*PriceLine)(nil),                  // 18: jali.v1.PriceLine
+	(*PlanSummary)(nil),                // 19: jali.v1.PlanSummary
+	(*Budget)(nil),                     // 20: jali.v1.Budget
 }
 var file_jali_v1_cohort_proto_depIdxs = []int32{
 	5,  // 0: jali.v1.SizeRule.range:type_name -> jali.v1.SizeRange
 	4,  // 1: jali.v1.CohortServiceQuoteRequest.rule:type_name -> jali.v1.SizeRule
-	15, // 2: jali.v1.CohortServiceQuoteResponse.reasons:type_name -> jali.v1.Reason
-	16, // 3: jali.v1.CohortServiceQuoteResponse.lines:type_name -> jali.v1.PriceLine
+	17, // 2: jali.v1.CohortServiceQuoteResponse.reasons:type_name -> jali.v1.Reason
+	18, // 3: jali.v1.CohortServiceQuoteResponse.lines:type_name -> jali.v1.PriceLine
 	8,  // 4: jali.v1.CohortServiceQuoteResponse.aggregates:type_name -> jali.v1.CohortAggregate
-	17, // 5: jali.v1.CohortServiceQuoteResponse.plan:type_name -> jali.v1.PlanSummary
-	18, // 6: jali.v1.CohortServiceQuoteResponse.budget:type_name -> jali.v1.Budget
+	19, // 5: jali.v1.CohortServiceQuoteResponse.plan:type_name -> jali.v1.PlanSummary
+	20, // 6: jali.v1.CohortServiceQuoteResponse.budget:type_name -> jali.v1.Budget
 	8,  // 7: jali.v1.EvaluateResponse.aggregates:type_name -> jali.v1.CohortAggregate
-	18, // 8: jali.v1.EvaluateResponse.budget:type_name -> jali.v1.Budget
+	20, // 8: jali.v1.EvaluateResponse.budget:type_name -> jali.v1.Budget
 	0,  // 9: jali.v1.CohortService.NewKey:input_type -> jali.v1.NewKeyRequest
 	2,  // 10: jali.v1.CohortService.RegisterKey:input_type -> jali.v1.RegisterKeyRequest
 	6,  // 11: jali.v1.CohortService.Quote:input_type -> jali.v1.CohortServiceQuoteRequest
-	9,  // 12: jali.v1.CohortService.UploadPart:input_type -> jali.v1.UploadPartRequest
-	11, // 13: jali.v1.CohortService.Upload:input_type -> jali.v1.UploadRequest
-	13, // 14: jali.v1.CohortService.Evaluate:input_type -> jali.v1.EvaluateRequest
-	1,  // 15: jali.v1.CohortService.NewKey:output_type -> jali.v1.NewKeyResponse
-	3,  // 16: jali.v1.CohortService.RegisterKey:output_type -> jali.v1.RegisterKeyResponse
-	7,  // 17: jali.v1.CohortService.Quote:output_type -> jali.v1.CohortServiceQuoteResponse
-	10, // 18: jali.v1.CohortService.UploadPart:output_type -> jali.v1.UploadPartResponse
-	12, // 19: jali.v1.CohortService.Upload:output_type -> jali.v1.UploadResponse
-	14, // 20: jali.v1.CohortService.Evaluate:output_type -> jali.v1.EvaluateResponse
-	15, // [15:21] is the sub-list for method output_type
-	9,  // [9:15] is the sub-list for method input_type
+	11, // 12: jali.v1.CohortService.UploadPart:input_type -> jali.v1.UploadPartRequest
+	9,  // 13: jali.v1.CohortService.Admit:input_type -> jali.v1.AdmitRequest
+	13, // 14: jali.v1.CohortService.Upload:input_type -> jali.v1.UploadRequest
+	15, // 15: jali.v1.CohortService.Evaluate:input_type -> jali.v1.EvaluateRequest
+	1,  // 16: jali.v1.CohortService.NewKey:output_type -> jali.v1.NewKeyResponse
+	3,  // 17: jali.v1.CohortService.RegisterKey:output_type -> jali.v1.RegisterKeyResponse
+	7,  // 18: jali.v1.CohortService.Quote:output_type -> jali.v1.CohortServiceQuoteResponse
+	12, // 19: jali.v1.CohortService.UploadPart:output_type -> jali.v1.UploadPartResponse
+	10, // 20: jali.v1.CohortService.Admit:output_type -> jali.v1.AdmitResponse
+	14, // 21: jali.v1.CohortService.Upload:output_type -> jali.v1.UploadResponse
+	16, // 22: jali.v1.CohortService.Evaluate:output_type -> jali.v1.EvaluateResponse
+	16, // [16:23] is the sub-list for method output_type
+	9,  // [9:16] is the sub-list for method input_type
 	9,  // [9:9] is the sub-list for extension type_name
 	9,  // [9:9] is the sub-list for extension extendee
 	0,  // [0:9] is the sub-list for field type_name
@@ -1347,7 +1465,7 @@ func file_jali_v1_cohort_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_jali_v1_cohort_proto_rawDesc), len(file_jali_v1_cohort_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   15,
+			NumMessages:   17,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

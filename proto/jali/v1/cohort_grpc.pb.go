@@ -23,6 +23,7 @@ const (
 	CohortService_RegisterKey_FullMethodName = "/jali.v1.CohortService/RegisterKey"
 	CohortService_Quote_FullMethodName       = "/jali.v1.CohortService/Quote"
 	CohortService_UploadPart_FullMethodName  = "/jali.v1.CohortService/UploadPart"
+	CohortService_Admit_FullMethodName       = "/jali.v1.CohortService/Admit"
 	CohortService_Upload_FullMethodName      = "/jali.v1.CohortService/Upload"
 	CohortService_Evaluate_FullMethodName    = "/jali.v1.CohortService/Evaluate"
 )
@@ -32,7 +33,7 @@ const (
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
 // CohortService answers questions it cannot read: which categories are selected stays encrypted under the caller's key
-// (docs/encrypted-queries.md). The order of calls is NewKey, RegisterKey (once per key period), Quote, Upload or UploadPart,
+// (docs/encrypted-queries.md). The order of calls is NewKey, RegisterKey (once per key period), Quote, Admit, Upload or UploadPart,
 // Evaluate. Keys and nonces live in the gateway's memory: after a restart they are unknown, and asked for again.
 type CohortServiceClient interface {
 	// NewKey returns the random string that a new key is made for.
@@ -44,6 +45,11 @@ type CohortServiceClient interface {
 	Quote(ctx context.Context, in *CohortServiceQuoteRequest, opts ...grpc.CallOption) (*CohortServiceQuoteResponse, error)
 	// UploadPart takes a part of an upload; an interrupted upload resumes at received. For clients without streams.
 	UploadPart(ctx context.Context, in *UploadPartRequest, opts ...grpc.CallOption) (*UploadPartResponse, error)
+	// Admit waits for room for an upload. Uploads are held in memory, within a limit; who comes when it is full waits in the order of
+	// coming. A message comes whenever the place in the queue changes, and at least every ten seconds; the last one is admitted. Room that is
+	// not uploaded into within two minutes is given back, and a caller who goes away loses the place. Optional: an upload that was not
+	// admitted before waits the same way, without being told.
+	Admit(ctx context.Context, in *AdmitRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[AdmitResponse], error)
 	// Upload takes a whole upload. A stream that breaks off leaves nothing: start again.
 	Upload(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[UploadRequest, UploadResponse], error)
 	// Evaluate charges, computes, records and answers. The charge is never refunded. A retry with the same upload is free and
@@ -99,9 +105,28 @@ func (c *cohortServiceClient) UploadPart(ctx context.Context, in *UploadPartRequ
 	return out, nil
 }
 
+func (c *cohortServiceClient) Admit(ctx context.Context, in *AdmitRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[AdmitResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &CohortService_ServiceDesc.Streams[0], CohortService_Admit_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[AdmitRequest, AdmitResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type CohortService_AdmitClient = grpc.ServerStreamingClient[AdmitResponse]
+
 func (c *cohortServiceClient) Upload(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[UploadRequest, UploadResponse], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	stream, err := c.cc.NewStream(ctx, &CohortService_ServiceDesc.Streams[0], CohortService_Upload_FullMethodName, cOpts...)
+	stream, err := c.cc.NewStream(ctx, &CohortService_ServiceDesc.Streams[1], CohortService_Upload_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -127,7 +152,7 @@ func (c *cohortServiceClient) Evaluate(ctx context.Context, in *EvaluateRequest,
 // for forward compatibility.
 //
 // CohortService answers questions it cannot read: which categories are selected stays encrypted under the caller's key
-// (docs/encrypted-queries.md). The order of calls is NewKey, RegisterKey (once per key period), Quote, Upload or UploadPart,
+// (docs/encrypted-queries.md). The order of calls is NewKey, RegisterKey (once per key period), Quote, Admit, Upload or UploadPart,
 // Evaluate. Keys and nonces live in the gateway's memory: after a restart they are unknown, and asked for again.
 type CohortServiceServer interface {
 	// NewKey returns the random string that a new key is made for.
@@ -139,6 +164,11 @@ type CohortServiceServer interface {
 	Quote(context.Context, *CohortServiceQuoteRequest) (*CohortServiceQuoteResponse, error)
 	// UploadPart takes a part of an upload; an interrupted upload resumes at received. For clients without streams.
 	UploadPart(context.Context, *UploadPartRequest) (*UploadPartResponse, error)
+	// Admit waits for room for an upload. Uploads are held in memory, within a limit; who comes when it is full waits in the order of
+	// coming. A message comes whenever the place in the queue changes, and at least every ten seconds; the last one is admitted. Room that is
+	// not uploaded into within two minutes is given back, and a caller who goes away loses the place. Optional: an upload that was not
+	// admitted before waits the same way, without being told.
+	Admit(*AdmitRequest, grpc.ServerStreamingServer[AdmitResponse]) error
 	// Upload takes a whole upload. A stream that breaks off leaves nothing: start again.
 	Upload(grpc.ClientStreamingServer[UploadRequest, UploadResponse]) error
 	// Evaluate charges, computes, records and answers. The charge is never refunded. A retry with the same upload is free and
@@ -165,6 +195,9 @@ func (UnimplementedCohortServiceServer) Quote(context.Context, *CohortServiceQuo
 }
 func (UnimplementedCohortServiceServer) UploadPart(context.Context, *UploadPartRequest) (*UploadPartResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method UploadPart not implemented")
+}
+func (UnimplementedCohortServiceServer) Admit(*AdmitRequest, grpc.ServerStreamingServer[AdmitResponse]) error {
+	return status.Error(codes.Unimplemented, "method Admit not implemented")
 }
 func (UnimplementedCohortServiceServer) Upload(grpc.ClientStreamingServer[UploadRequest, UploadResponse]) error {
 	return status.Error(codes.Unimplemented, "method Upload not implemented")
@@ -265,6 +298,17 @@ func _CohortService_UploadPart_Handler(srv interface{}, ctx context.Context, dec
 	return interceptor(ctx, in, info, handler)
 }
 
+func _CohortService_Admit_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(AdmitRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(CohortServiceServer).Admit(m, &grpc.GenericServerStream[AdmitRequest, AdmitResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type CohortService_AdmitServer = grpc.ServerStreamingServer[AdmitResponse]
+
 func _CohortService_Upload_Handler(srv interface{}, stream grpc.ServerStream) error {
 	return srv.(CohortServiceServer).Upload(&grpc.GenericServerStream[UploadRequest, UploadResponse]{ServerStream: stream})
 }
@@ -319,6 +363,11 @@ var CohortService_ServiceDesc = grpc.ServiceDesc{
 		},
 	},
 	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "Admit",
+			Handler:       _CohortService_Admit_Handler,
+			ServerStreams: true,
+		},
 		{
 			StreamName:    "Upload",
 			Handler:       _CohortService_Upload_Handler,
