@@ -5,15 +5,21 @@ import (
 	"strconv"
 )
 
-// Names under which entries make versions active: one policy bundle per log, a version per dataset and per agreement.
+// Names under which entries make versions active: one policy bundle per log, a version per dataset, per agreement, and per study
+// population registered under an agreement.
 const (
 	ActivePolicy    = "pol"
-	ActiveDataset   = "ds/" // + dataset id
-	ActiveAgreement = "ag/" // + agreement id
+	ActiveDataset   = "ds/"    // + dataset id
+	ActiveAgreement = "ag/"    // + agreement id
+	ActiveStudy     = "study/" // + agreement id + "/" + study id
 )
 
-// Activates tells what a POLICY, DATASET or AGREEMENT entry makes active, from its header fields. An empty value means that
-// the name is active no longer (dataset withdrawn; agreement suspended or ended).
+// ActStudy is the act of an ADMIN entry that registers a version of a study population (st active) or ends it (st ended): fields ag, ds,
+// sid, sv. Who is in it stands nowhere in the log.
+const ActStudy = "study"
+
+// Activates tells what a POLICY, DATASET or AGREEMENT entry, or an ADMIN about a study, makes active, from its header fields. An empty
+// value means that the name is active no longer (dataset withdrawn; agreement suspended or ended; study ended).
 func Activates(k Kind, text func(string) string, integer func(string) int64) (name, value string, ok bool) {
 	switch k {
 	case Policy:
@@ -28,13 +34,24 @@ func Activates(k Kind, text func(string) string, integer func(string) int64) (na
 			value = strconv.FormatInt(integer("agv"), 10)
 		}
 		return name, value, true
+	case Admin:
+		if text("act") != ActStudy {
+			return "", "", false
+		}
+		if name = ActiveStudy + text("ag") + "/" + text("sid"); text("st") == "active" {
+			value = strconv.FormatInt(integer("sv"), 10)
+		}
+		return name, value, true
 	}
 	return "", "", false
 }
 
 // activate checks that an entry names the version it replaces, then replaces it.
 func (c *Chain) activate(h *header) (string, error) {
-	name, value, _ := Activates(h.kind, h.text, h.integer)
+	name, value, ok := Activates(h.kind, h.text, h.integer)
+	if !ok {
+		return "", nil
+	}
 	old, known := c.active[name]
 	if before := map[Kind]string{Policy: "pol0", Dataset: "dsv0"}[h.kind]; before != "" && (known || c.first == 0) {
 		if h.text(before) != old.Value {

@@ -191,7 +191,10 @@ func (c *Chain) content(h *header) (string, error) {
 		}
 	case Budget:
 		return c.setCap(h)
-	case Policy, Dataset, Agreement:
+	case Policy, Dataset, Agreement, Admin:
+		if h.ref >= 0 && uint64(h.ref) >= h.seq {
+			return "ref", ErrRef
+		}
 		return c.activate(h)
 	case Erase:
 		return c.erase(h)

@@ -134,6 +134,8 @@ func TestStale(t *testing.T) {
 		"dataset withdrawn":   {Kind: audit.Dataset, Fields: audit.Object{"ds": "health", "dsv": "dsv-1", "pop": "insured", "cls": "b", "lvl": 1, "st": "withdrawn"}},
 		"agreement changed":   {Kind: audit.Agreement, Fields: audit.Object{"ag": "agr-1", "agv": 4, "st": "active", "pu": "epi-03"}},
 		"agreement suspended": {Kind: audit.Agreement, Fields: audit.Object{"ag": "agr-1", "agv": 3, "st": "suspended", "pu": "epi-03"}},
+		"study replaced":      {Kind: audit.Admin, Fields: audit.Object{"act": "study", "ag": "agr-1", "ds": "health", "sid": "arm", "sv": 2, "st": "active"}},
+		"study ended":         {Kind: audit.Admin, Fields: audit.Object{"act": "study", "ag": "agr-1", "ds": "health", "sid": "arm", "sv": 1, "st": "ended"}},
 		"catalogue replaced":  {Kind: audit.Admin, Fields: audit.Object{"act": "config"}, Active: []Pin{{"cat", "c-2"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -142,8 +144,11 @@ func TestStale(t *testing.T) {
 			if _, err := s.Append(t.Context(), Item{Kind: audit.Admin, Fields: audit.Object{"act": "config"}, Active: []Pin{{"cat", "c-1"}}}); err != nil {
 				t.Fatal(err)
 			}
+			if _, err := s.Append(t.Context(), Item{Kind: audit.Admin, Fields: audit.Object{"act": "study", "ag": "agr-1", "ds": "health", "sid": "arm", "sv": 1, "st": "active"}}); err != nil {
+				t.Fatal(err)
+			}
 			it := intent(1)
-			it.Pins = []Pin{{"cat", "c-1"}}
+			it.Pins = []Pin{{"cat", "c-1"}, {"study/agr-1/arm", "1"}}
 			if a, err := s.Append(t.Context(), it); err != nil || a.Refused != "" {
 				t.Fatalf("before: %+v %v", a, err)
 			}
