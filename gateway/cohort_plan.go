@@ -1,8 +1,6 @@
 package gateway
 
 import (
-	"crypto/sha256"
-	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"math/big"
@@ -22,7 +20,8 @@ import (
 type CohortRequest struct {
 	Agreement, Purpose, Dataset string
 	Key                         []byte // kd of a registered key; empty: a quote without nonce
-	By                          string // table.column: a column with public codes, or a declared band
+	By                          string // table.column: a column with public codes, or a declared band; or two with a comma
+	Group                       string // table.column to report by, in the clear; empty: one number over all
 	Where                       string // SQL condition over the table; not encrypted
 	Aggregate                   string // count, sum or mean
 	Measure                     string // column of the table, for sum and mean
@@ -42,6 +41,7 @@ type SizeRule struct {
 // blind is what an ask has besides when its selector is encrypted.
 type blind struct {
 	req     CohortRequest
+	domain  domain
 	spec    protect.BlindSpec
 	outputs []CohortAggregate
 	layout  *cohort.Layout
@@ -60,6 +60,7 @@ type CohortAggregate struct {
 	Decimals  int
 	Center    int64
 	Unit      string
+	Group     *catalog.Value // the label that the number is of; nil: not grouped
 }
 
 // floodDelta is what one aggregate costs in delta, in units of 1e-18: 2^-40 for flooding and less than one unit for noise that
@@ -71,6 +72,7 @@ const floodDelta = 909_495 + 1
 func (g *Gateway) planBlind(who identity.Principal, req CohortRequest) (*ask, *Refusal) {
 	b := &blind{req: req}
 	a := &ask{who: who, blind: b, req: Request{Agreement: req.Agreement, Purpose: req.Purpose, Dataset: req.Dataset, Error: req.Error, SQL: req.text()}}
+	recorded := a.req.SQL
 	if ag := g.agreement(req.Agreement); ag != nil {
 		id := req.Dataset
 		if id == "" && len(ag.Datasets) == 1 {
@@ -86,9 +88,8 @@ func (g *Gateway) planBlind(who identity.Principal, req CohortRequest) (*ask, *R
 		}
 	}
 	// What is unknown or not covered is refused there, in the same words as for SQL.
-	planned, refusal := g.plan(who, a.req)
-	planned.blind = b
-	planned.req.SQL = req.text()
+	planned, refusal := g.planned(a, maxDomain)
+	planned.req.SQL = recorded
 	if refusal != nil {
 		switch refusal.Line -= whereLine; {
 		case refusal.Line > strings.Count(req.Where, "\n")+1: // at the parenthesis that closes it
@@ -107,52 +108,45 @@ const whereLine = 1
 // twin writes the SQL. Names are taken from the catalogue; the condition is the caller's, and what it does to the statement is
 // looked at in the plan (fit).
 func (b *blind) twin(d *catalog.Dataset) (string, *Refusal) {
-	table, name, ok := strings.Cut(b.req.By, ".")
-	t := d.Table(table)
-	if !ok || t == nil || t.Public {
-		return "", &Refusal{Code: UnknownName, Message: "the selected column is not of the form table.column, or the dataset has no such table of persons", Hint: "see the tables: jali catalog"}
+	var refusal *Refusal
+	if b.domain, refusal = b.req.domain(d); refusal != nil {
+		return "", refusal
 	}
-	if c := t.Column(name); c != nil {
-		if c.Codes == nil || c.PrivateKeys {
-			return "", &Refusal{Code: NotSupported, Message: "the selected column has no public code list", Hint: "select by a column with codes or by a declared band; the list must not depend on the data"}
-		}
-	} else if _, band := t.Band(name); band == nil {
-		return "", &Refusal{Code: UnknownName, Message: "the table has no column or band of the name selected by", Hint: "see the columns: jali catalog"}
-	}
-	output := "COUNT(DISTINCT " + t.PersonKey + ")"
+	first := b.domain.tables()[0]
+	output := "COUNT(DISTINCT " + first.Name + "." + first.PersonKey + ")"
 	if b.req.Aggregate != "count" {
-		m := t.Column(b.req.Measure)
-		if m == nil {
+		m := b.domain.measure(b.req.Measure)
+		if m == "" {
 			return "", &Refusal{Code: UnknownName, Message: "the table has no column of the measure's name", Hint: "name a measure of the same table"}
 		}
-		output = map[string]string{"sum": "SUM(", "mean": "AVG("}[b.req.Aggregate] + m.Name + ")"
+		output = map[string]string{"sum": "SUM(", "mean": "AVG("}[b.req.Aggregate] + m + ")"
 	} else if b.req.Measure != "" {
 		return "", &Refusal{Code: Invalid, Message: "a count has no measure", Hint: "leave the measure out, or ask for sum or mean"}
 	}
 	if !slices.Contains([]string{"count", "sum", "mean"}, b.req.Aggregate) {
 		return "", &Refusal{Code: Invalid, Message: "unknown aggregate", Hint: "ask for count, sum or mean"}
 	}
-	sql := "SELECT " + name + ", " + output + " FROM " + t.Name
+	var columns []string
+	for _, l := range b.domain.all() {
+		columns = append(columns, l.full())
+	}
+	groups := strings.Join(columns, ", ")
+	sql := "SELECT " + groups + ", " + output + " FROM " + b.domain.from()
 	if strings.TrimSpace(b.req.Where) != "" {
 		sql += " WHERE (\n" + b.req.Where + "\n)"
 	}
-	return sql + " GROUP BY " + name, nil
+	return sql + " GROUP BY " + groups, nil
 }
 
 // fit holds the plan to the form of a category question and derives everything the cipher needs from public facts.
 func (b *blind) fit(a *ask) *Refusal {
 	p := a.plan
-	table, name, _ := strings.Cut(b.req.By, ".")
-	shape := len(p.Tables) == 1 && p.Tables[0].Table.Name == table && len(p.GroupBy) == 1 && !p.Private &&
-		p.Arrange.Having == nil && len(p.Arrange.Order) == 0 && p.Arrange.Limit == 0 && len(p.Outputs) == 2
-	if shape {
-		by := p.GroupBy[0]
-		shape = by.Band != nil && by.Band.Name == name || by.Band == nil && by.Column.Name == name
-	}
+	shape := b.domain.fits(p) && !p.Private &&
+		p.Arrange.Having == nil && len(p.Arrange.Order) == 0 && p.Arrange.Limit == 0 && len(p.Outputs) == len(p.GroupBy)+1
 	if !shape {
 		return &Refusal{Code: NotSupported, Message: "the condition is more than a condition", Hint: "write only what stands after WHERE, with balanced parentheses"}
 	}
-	out := p.Outputs[1]
+	out := p.Outputs[len(p.GroupBy)]
 	want := map[string]struct {
 		kind  protect.OutputKind
 		items []int
@@ -165,14 +159,13 @@ func (b *blind) fit(a *ask) *Refusal {
 		d := selectedBound(p.Bounds, p.Items[i])
 		p.Items[i].S2 = d.Mul(d, d)
 	}
-	entries := p.GroupBy[0].Column.Codes
-	if band := p.GroupBy[0].Band; band != nil {
-		entries = band.Labels
+	if refusal := b.domain.place(p, &b.spec); refusal != nil {
+		return refusal
 	}
-	b.spec.Entries, b.spec.Slots = len(entries), slotsOf(p.Domains[0].Labels, entries)
-	b.mapping = mappingOf(b.req.By, entries)
+	b.mapping = b.domain.mapping()
+	rows := a.joinedRows()
 	for _, it := range p.Items {
-		most, ok := publicBound(a.data.rows(table), it)
+		most, ok := publicBound(rows, it)
 		if !ok {
 			return tooLarge()
 		}
@@ -211,42 +204,6 @@ func publicBound(rows int64, it query.Item) (int64, bool) {
 	return int64(most), hi == 0 && most < 1<<62
 }
 
-// slotsOf places the cells of a domain, which conditions may have narrowed, in the whole published list. NULL, the group
-// "other", is on no list.
-func slotsOf(cells, entries []catalog.Value) []int {
-	at := make(map[catalog.Value]int, len(entries))
-	for i, v := range entries {
-		at[v] = i
-	}
-	slots := make([]int, len(cells))
-	for i, v := range cells {
-		slot, ok := at[v]
-		if slots[i] = -1; ok && v.Kind != catalog.Null {
-			slots[i] = slot
-		}
-	}
-	return slots
-}
-
-// mappingOf digests which entry each slot stands for: the column, then the codes as people write them, each preceded by its
-// length. Clients compute it again.
-func mappingOf(by string, entries []catalog.Value) (d [32]byte) {
-	h := sha256.New()
-	part := func(s string) {
-		var n [8]byte
-		binary.LittleEndian.PutUint64(n[:], uint64(len(s)))
-		h.Write(n[:])
-		h.Write([]byte(s))
-	}
-	part("jali cohort entries 1")
-	part(by)
-	for _, v := range entries {
-		part(v.String())
-	}
-	h.Sum(d[:0])
-	return d
-}
-
 // choose takes the smallest parameter set that holds sum and noise whatever the data are, and lays out the upload. It needs
 // the noise, so it follows price.
 func (b *blind) choose(a *ask) *Refusal {
@@ -273,10 +230,10 @@ func tooLarge() *Refusal {
 // lay makes the layout under the declared rule.
 func (b *blind) lay(a *ask, p *cohort.Params) *Refusal {
 	bad := func(text string) *Refusal {
-		return &Refusal{Code: Invalid, Message: text, Hint: fmt.Sprintf("there are %d entries to select from", b.spec.Entries)}
+		return &Refusal{Code: Invalid, Message: text, Hint: fmt.Sprintf("there are %d entries to select from", b.spec.Entries())}
 	}
 	var rules []cohort.Rule
-	n, r := int64(b.spec.Entries), b.req.Rule
+	n, r := int64(b.spec.Entries()), b.req.Rule
 	switch {
 	case r.Exact < 0 || r.Min < 0 || r.Max < 0 || r.Exact > n || r.Min > n || r.Max > 2*n || r.Exact > 0 && r.Range:
 		return bad("the size rule does not fit the list")
@@ -291,17 +248,18 @@ func (b *blind) lay(a *ask, p *cohort.Params) *Refusal {
 		}
 		rules = append(rules, cohort.SizeBetween(int(r.Min), bits.Len64(uint64(width))-1))
 	}
-	layout, err := cohort.NewLayout(p, b.spec.Entries, rules...)
+	layout, err := cohort.NewLayout(p, b.spec.Entries(), rules...)
 	if err != nil {
 		return bad("the size rule does not fit the list")
 	}
 	b.layout = layout
-	b.table = cohort.Domain{Dataset: a.data.catalog.ID, Version: a.data.version, Mapping: hex.EncodeToString(b.mapping[:]), Entries: b.spec.Entries}.ID(p)
+	b.table = cohort.Domain{Dataset: a.data.catalog.ID, Version: a.data.version, Mapping: hex.EncodeToString(b.mapping[:]), Entries: b.spec.Entries()}.ID(p)
 	return b.describe(a)
 }
 
-// describe says how to read each number of the reply.
+// describe says how to read each number of the reply: group by group, in each the items of the plan.
 func (b *blind) describe(a *ask) *Refusal {
+	var items []CohortAggregate
 	for i, it := range a.plan.Items {
 		line := a.cost.Lines[i]
 		half, err := line.Sigma2.HalfWidth95()
@@ -316,7 +274,17 @@ func (b *blind) describe(a *ask) *Refusal {
 		if it.Col != nil && it.Kind == query.Sum {
 			out.Unit = it.Col.Column.Unit
 		}
-		b.outputs = append(b.outputs, out)
+		items = append(items, out)
+	}
+	if b.domain.group == nil {
+		b.outputs = items
+		return nil
+	}
+	for _, label := range a.plan.Domains[len(b.domain.by)].Labels {
+		for _, out := range items {
+			out.Group = &label
+			b.outputs = append(b.outputs, out)
+		}
 	}
 	return nil
 }
@@ -327,19 +295,26 @@ func (r CohortRequest) text() string {
 	if r.Measure != "" {
 		s += " of " + r.Measure
 	}
-	if s += " by " + r.By; r.Where != "" {
+	s += " by " + r.By
+	if r.Where != "" {
 		s += " where " + r.Where
+	}
+	if r.Group != "" {
+		s += " in groups of " + r.Group
 	}
 	return s
 }
 
 // cipherTime is a generous estimate of an evaluation from public sizes, for choosing a response slot (before its margin).
 func (b *blind) cipherTime() time.Duration {
+	if b.layout == nil {
+		return 0 // not laid out yet: priceBlind asks again
+	}
 	fixed, block := 15*time.Millisecond, 3*time.Millisecond
 	if b.layout.Params().SlotsPerBlock() > 8192 {
 		fixed, block = 35*time.Millisecond, 7*time.Millisecond
 	}
-	return time.Duration(len(b.spec.Bounds)) * (fixed + time.Duration(b.layout.Blocks())*block)
+	return time.Duration(b.spec.Sums()*len(b.spec.Bounds)) * (fixed + time.Duration(b.layout.Blocks())*block)
 }
 
 // kind is the query kind that an agreement opens.
@@ -353,7 +328,7 @@ func (a *ask) kind() string {
 // released is the number of cells that leave.
 func (a *ask) released() int64 {
 	if a.blind != nil {
-		return 1
+		return int64(a.blind.spec.Sums())
 	}
 	return a.plan.Cells
 }

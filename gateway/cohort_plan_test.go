@@ -51,15 +51,18 @@ func worst(kind query.ItemKind, b query.Bounds, unit int64) int64 {
 	return most
 }
 
-func TestSlotsOf(t *testing.T) {
+func TestPlacesOf(t *testing.T) {
 	list := []catalog.Value{catalog.StringValue("a"), catalog.StringValue("b"), catalog.StringValue("c")}
 	cells := []catalog.Value{catalog.StringValue("c"), catalog.StringValue("a"), {}}
-	got := slotsOf(cells, list)
+	got := placesOf(cells, list)
 	if len(got) != 3 || got[0] != 2 || got[1] != 0 || got[2] != -1 {
-		t.Errorf("slots %v: cells must be at their places in the whole list, and NULL nowhere", got)
+		t.Errorf("places %v: labels must be at their places in the whole list, and NULL nowhere", got)
 	}
 	if mappingOf("t.c", list) == mappingOf("t.d", list) || mappingOf("t.c", list) == mappingOf("t.c", list[:2]) {
 		t.Error("two lists have one digest")
+	}
+	if mappingOf("t.c,t.d", list[:1], list[1:]) == mappingOf("t.c,t.d", list[:2], list[2:]) {
+		t.Error("two pairs of lists have one digest")
 	}
 }
 

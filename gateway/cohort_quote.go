@@ -40,10 +40,10 @@ func (g *Gateway) QuoteCohort(ctx context.Context, who identity.Principal, req C
 		Offer: Offer{Price: a.cost, Budget: g.visible(a), Population: "sufficient", Plan: OfferPlan{
 			Dataset: a.data.catalog.ID, Version: a.data.version, Formulation: formulation(a.plan),
 			Mechanism: "exact discrete Gaussian inside the cipher, rho-zCDP, neighbours add or remove one person",
-			Columns:   a.plan.Columns, Cells: 1, Hash: hex.EncodeToString(hashOf(a)),
+			Columns:   a.plan.Columns, Cells: a.released(), Hash: hex.EncodeToString(hashOf(a)),
 			RowsPerPerson: a.plan.Bounds.Rows, GroupsPerPerson: a.plan.Bounds.Groups, RowsPerGroup: a.plan.Bounds.PerCol,
 		}},
-		Params: b.layout.Params().ID(), Entries: b.spec.Entries, Mapping: b.mapping, Table: b.table,
+		Params: b.layout.Params().ID(), Entries: b.spec.Entries(), Mapping: b.mapping, Table: b.table,
 		UploadBytes: b.layout.UploadBytes(), ReplyBytes: len(b.outputs) * b.layout.Params().ReplyBytes(), Aggregates: b.outputs,
 	}
 	if want := int64(offer.UploadBytes); want > g.cohorts.limits.PerCaller {
@@ -79,12 +79,13 @@ func (g *Gateway) QuoteCohort(ctx context.Context, who identity.Principal, req C
 	return offer, g.issue(&quoted, &offer)
 }
 
-// priceBlind prices every number of the reply, and adds what the cipher's flooding costs in delta.
+// priceBlind prices the sums of all groups together: the noise of each covers a person who moves them all, so that rho is that of one
+// sum (docs/encrypted-queries.md, "Groups"). Flooding costs delta for each ciphertext.
 func (g *Gateway) priceBlind(a *ask) *Refusal {
 	if refusal := g.price(a); refusal != nil {
 		return refusal
 	}
-	a.cost.Delta += int64(len(a.cost.Lines)) * floodDelta
+	a.cost.Delta += int64(a.blind.spec.Sums()*len(a.cost.Lines)) * floodDelta
 	if refusal := a.blind.choose(a); refusal != nil {
 		return refusal
 	}

@@ -40,7 +40,12 @@ type ask struct {
 // plan resolves agreement and dataset and compiles the text against the catalogue. The returned ask holds what is known,
 // for the record, also when the question is refused.
 func (g *Gateway) plan(who identity.Principal, req Request) (*ask, *Refusal) {
-	a := &ask{who: who, req: req}
+	return g.planned(&ask{who: who, req: req}, query.MaxCells)
+}
+
+// planned is plan for a domain of at most that many cells.
+func (g *Gateway) planned(a *ask, cells int64) (*ask, *Refusal) {
+	who, req := a.who, a.req
 	// Who is no party hears what it would hear of an agreement that does not exist.
 	if a.agreement = g.agreement(req.Agreement); a.agreement == nil || !a.agreement.maySee(who) {
 		a.agreement = nil
@@ -58,7 +63,7 @@ func (g *Gateway) plan(who identity.Principal, req Request) (*ask, *Refusal) {
 		a.data = nil
 		return a, denied("dataset.unknown", "no dataset of this id is open to the agreement", "the agreement covers: "+strings.Join(a.agreement.datasetIDs(), ", "))
 	}
-	plan, err := query.Compile(a.data.catalog, req.SQL)
+	plan, err := query.CompileWithin(a.data.catalog, req.SQL, cells)
 	if err != nil {
 		return a, textRefusal(err)
 	}

@@ -14,16 +14,36 @@ import (
 // plan and catalogue, never from data.
 type BlindSpec struct {
 	Params *cohort.Params
-	// Slots gives, for each cell of the engine's result, its entry in the published list; -1 leaves the cell out. Entries
-	// that no cell maps to are 0.
-	Slots   []int
-	Entries int
+	// Select are the group columns of the plan over whose cells the secret selects, in the plan's order. Entries are the cells of
+	// their published lists, the last list fastest; an entry that no cell of the engine maps to is 0.
+	Select []Axis
+	// Groups is the number of labels of the plan's last group column, when each of them is to get a sum of its own; 0: there is
+	// no such column, and one sum over all.
+	Groups int
 	// Bounds has, per item, what the sum of all absolute cells cannot exceed, from public facts alone: import and the
 	// catalogue imply it. A result beyond it is refused, so it must hold for every database of the catalogue.
 	Bounds []int64
 }
 
-// Blinded are prepared vectors. Nothing but EvaluateBlind reads them. They may be kept and used again: each evaluation draws
+// Axis places the labels of a group column, as the engine's domain has them, in the column's published list.
+type Axis struct {
+	Places []int // one per label; -1 leaves its cells out
+	Size   int   // of the published list
+}
+
+// Entries is how many entries there are to select from.
+func (s BlindSpec) Entries() int {
+	n := 1
+	for _, a := range s.Select {
+		n *= a.Size
+	}
+	return n
+}
+
+// Sums is how many encrypted sums each item gives.
+func (s BlindSpec) Sums() int { return max(1, s.Groups) }
+
+// Blinded are prepared vectors, group by group, in each item by item. Nothing but EvaluateBlind reads them. They may be kept and used again: each evaluation draws
 // noise of its own and is charged for.
 type Blinded struct {
 	open  func() []*cohort.Table
@@ -51,16 +71,12 @@ func (s BlindSpec) Check(items []Item) error {
 }
 
 func (s BlindSpec) check(items []Item) ([]*noise.Gaussian, error) {
-	if s.Params == nil || s.Entries < 1 || len(s.Slots) == 0 || len(items) == 0 || len(items) != len(s.Bounds) {
-		return nil, fmt.Errorf("%w: parameters, entries, slots, items and their bounds are required", ErrSpec)
+	if s.Params == nil || len(s.Select) == 0 || s.Groups < 0 || len(items) == 0 || len(items) != len(s.Bounds) {
+		return nil, fmt.Errorf("%w: parameters, lists, items and their bounds are required", ErrSpec)
 	}
-	used := make([]bool, s.Entries)
-	for _, slot := range s.Slots {
-		if slot >= s.Entries || slot < -1 || slot >= 0 && used[slot] {
-			return nil, fmt.Errorf("%w: a cell has no entry of its own", ErrSpec)
-		}
-		if slot >= 0 {
-			used[slot] = true
+	for _, a := range s.Select {
+		if err := a.check(); err != nil {
+			return nil, err
 		}
 	}
 	var gauss []*noise.Gaussian
@@ -75,6 +91,23 @@ func (s BlindSpec) check(items []Item) ([]*noise.Gaussian, error) {
 		gauss = append(gauss, g)
 	}
 	return gauss, nil
+}
+
+// check makes sure that no two cells share an entry.
+func (a Axis) check() error {
+	if a.Size < 1 || len(a.Places) == 0 {
+		return fmt.Errorf("%w: a list is empty", ErrSpec)
+	}
+	used := make([]bool, a.Size)
+	for _, place := range a.Places {
+		if place >= a.Size || place < -1 || place >= 0 && used[place] {
+			return fmt.Errorf("%w: a cell has no entry of its own", ErrSpec)
+		}
+		if place >= 0 {
+			used[place] = true
+		}
+	}
+	return nil
 }
 
 // room is half the range of the set: for the sum, and again for the noise, so that vectors serve every accuracy.
@@ -96,41 +129,65 @@ func PrepareBlind(raw Raw, s BlindSpec) (Blinded, error) {
 	if found.Keys != nil || len(found.Values) != len(s.Bounds) {
 		return Blinded{}, fmt.Errorf("prepare vectors: %w", ErrRaw)
 	}
-	var tables []*cohort.Table
-	bytes := 0
+	tables, bytes := make([]*cohort.Table, s.Sums()*len(s.Bounds)), 0
 	for item, cells := range found.Values {
-		values, err := s.vector(cells, s.Bounds[item])
+		groups, err := s.vectors(cells, s.Bounds[item])
 		if err != nil {
 			return Blinded{}, fmt.Errorf("prepare vectors: %w", err)
 		}
-		t, err := cohort.PrepareTable(values, cohort.TableConfig{Params: s.Params, Low: -s.Bounds[item], High: s.Bounds[item], MaxNoise: s.room()})
-		if err != nil {
-			return Blinded{}, fmt.Errorf("prepare vectors: %w", ErrRaw) // its text may tell of sums
+		for g, values := range groups {
+			t, err := cohort.PrepareTable(values, cohort.TableConfig{Params: s.Params, Low: -s.Bounds[item], High: s.Bounds[item], MaxNoise: s.room()})
+			if err != nil {
+				return Blinded{}, fmt.Errorf("prepare vectors: %w", ErrRaw) // its text may tell of sums
+			}
+			tables[g*len(s.Bounds)+item], bytes = t, bytes+t.Bytes()
 		}
-		tables, bytes = append(tables, t), bytes+t.Bytes()
 	}
 	return Blinded{open: func() []*cohort.Table { return tables }, bytes: bytes}, nil
 }
 
-// vector puts cells into their slots, and holds their sum to its bound.
-func (s BlindSpec) vector(cells []*big.Int, bound int64) ([]int64, error) {
-	if len(cells) != len(s.Slots) {
+// vectors puts the cells of an item into their entries, one vector per group, and holds the sum over all to its bound.
+func (s BlindSpec) vectors(cells []*big.Int, bound int64) ([][]int64, error) {
+	want := s.Sums()
+	for _, a := range s.Select {
+		want *= len(a.Places)
+	}
+	if len(cells) != want {
 		return nil, ErrRaw
 	}
-	values, sum := make([]int64, s.Entries), new(big.Int)
+	groups, sum := make([][]int64, s.Sums()), new(big.Int)
+	for g := range groups {
+		groups[g] = make([]int64, s.Entries())
+	}
 	for i, v := range cells {
-		if v == nil || s.Slots[i] < 0 {
+		entry := s.entry(i / s.Sums())
+		if v == nil || entry < 0 {
 			continue
 		}
-		if sum.Add(sum, new(big.Int).Abs(v)); !sum.IsInt64() || sum.Int64() > bound || s.Slots[i] >= s.Entries {
+		if sum.Add(sum, new(big.Int).Abs(v)); !sum.IsInt64() || sum.Int64() > bound {
 			return nil, ErrRaw
 		}
-		values[s.Slots[i]] = v.Int64()
+		groups[i%s.Sums()][entry] = v.Int64()
 	}
-	return values, nil
+	return groups, nil
 }
 
-// EvaluateBlind answers a charged question: for each item a fresh exact draw, added to the encrypted sum inside the cipher. The
+// entry is where a cell of the select columns, numbered with the last column fastest, lies among the entries; -1: nowhere.
+func (s BlindSpec) entry(cell int) int {
+	entry, radix := 0, 1
+	for i := len(s.Select) - 1; i >= 0; i-- {
+		a := s.Select[i]
+		place := a.Places[cell%len(a.Places)]
+		if place < 0 {
+			return -1
+		}
+		entry += place * radix
+		cell, radix = cell/len(a.Places), radix*a.Size
+	}
+	return entry
+}
+
+// EvaluateBlind answers a charged question: for each item of each group, in the order of Blinded, a fresh exact draw, added to the encrypted sum inside the cipher. The
 // noise exists in this function only. It is called once per charge; its errors say nothing about data or selector.
 func EvaluateBlind(ctx context.Context, b Blinded, s BlindSpec, items []Item, q BlindQuestion) ([]byte, error) {
 	gauss, err := s.check(items)
@@ -141,7 +198,7 @@ func EvaluateBlind(ctx context.Context, b Blinded, s BlindSpec, items []Item, q 
 		return nil, fmt.Errorf("evaluate: %w", ErrRaw)
 	}
 	tables := b.open()
-	if len(tables) != len(items) {
+	if len(tables) != s.Sums()*len(items) {
 		return nil, fmt.Errorf("evaluate: %w", ErrRaw)
 	}
 	sampler, err := noise.NewSampler()
@@ -149,10 +206,10 @@ func EvaluateBlind(ctx context.Context, b Blinded, s BlindSpec, items []Item, q 
 		return nil, fmt.Errorf("evaluate: %w", err)
 	}
 	defer sampler.Close()
-	aggregates := make([]cohort.Aggregate, len(items))
+	aggregates := make([]cohort.Aggregate, len(tables))
 	defer clear(aggregates)
-	for i, g := range gauss {
-		eta, err := drawWithin(sampler.Draw, g)
+	for i := range tables {
+		eta, err := drawWithin(sampler.Draw, gauss[i%len(items)])
 		if err != nil {
 			return nil, fmt.Errorf("evaluate: %w", err)
 		}

@@ -17,7 +17,7 @@ func blindSpec(t *testing.T, bounds ...int64) BlindSpec {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return BlindSpec{Params: p, Slots: []int{2, 0, -1, 3}, Entries: 5, Bounds: bounds}
+	return BlindSpec{Params: p, Select: []Axis{{Places: []int{2, 0, -1, 3}, Size: 5}}, Bounds: bounds}
 }
 
 func cells(values ...int64) Cells {
@@ -50,11 +50,11 @@ func TestEvaluateBlind(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	layout, err := cohort.NewLayout(s.Params, s.Entries)
+	layout, err := cohort.NewLayout(s.Params, s.Entries())
 	if err != nil {
 		t.Fatal(err)
 	}
-	selector, err := cohort.NewSelector(s.Entries)
+	selector, err := cohort.NewSelector(s.Entries())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,8 +141,10 @@ func TestBlindSpecCheck(t *testing.T) {
 		items  []Item
 	}{
 		"no parameters": {func(s *BlindSpec) { s.Params = nil }, items(25)},
-		"slot twice":    {func(s *BlindSpec) { s.Slots = []int{1, 1} }, items(25)},
-		"slot beyond":   {func(s *BlindSpec) { s.Slots = []int{5} }, items(25)},
+		"slot twice":    {func(s *BlindSpec) { s.Select = []Axis{{[]int{1, 1}, 5}} }, items(25)},
+		"slot beyond":   {func(s *BlindSpec) { s.Select = []Axis{{[]int{5}, 5}} }, items(25)},
+		"no list":       {func(s *BlindSpec) { s.Select = nil }, items(25)},
+		"empty list":    {func(s *BlindSpec) { s.Select = []Axis{{}} }, items(25)},
 		"bound beyond":  {func(s *BlindSpec) { s.Bounds = []int64{1 << 40} }, items(25)},
 		"noise beyond":  {func(*BlindSpec) {}, items(1 << 60)},
 		"no items":      {func(*BlindSpec) {}, nil},
@@ -153,5 +155,29 @@ func TestBlindSpecCheck(t *testing.T) {
 		if err := s.Check(test.items); !errors.Is(err, ErrSpec) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// Cells of two lists and a group column lie where the lists say: first list slowest, one vector per group.
+func TestVectorsPlace(t *testing.T) {
+	s := BlindSpec{Select: []Axis{{Places: []int{1, 0}, Size: 3}, {Places: []int{-1, 0, 1}, Size: 2}}, Groups: 2}
+	row := make([]*big.Int, 12) // cell (a, b, g) holds 100 a + 10 b + g + 1
+	for i := range row {
+		row[i] = big.NewInt(int64(100*(i/6) + 10*(i/2%3) + i%2 + 1))
+	}
+	got, err := s.vectors(row, 10_000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Entry (place of a)*2 + place of b; a = 0 is at place 1, a = 1 at 0, nothing at 2; b = 0 is left out.
+	want := [][]int64{{111, 121, 11, 21, 0, 0}, {112, 122, 12, 22, 0, 0}}
+	if fmt.Sprint(got) != fmt.Sprint(want) || s.Entries() != 6 || s.Sums() != 2 {
+		t.Errorf("vectors %v, want %v", got, want)
+	}
+	if _, err := s.vectors(row[:11], 10_000); !errors.Is(err, ErrRaw) {
+		t.Error("a result of another shape was taken")
+	}
+	if _, err := s.vectors(row, 530); !errors.Is(err, ErrRaw) { // the sum over both groups is 532
+		t.Error("a sum over all groups beyond the bound was taken")
 	}
 }

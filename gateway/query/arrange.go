@@ -190,8 +190,8 @@ func (c *compiler) domains(p *Plan) {
 			c.fail(0, NotSupported, "the conditions leave no group of "+quote(refName(g)), "look for values that exclude each other")
 		}
 		p.Domains = append(p.Domains, d)
-		if p.Cells *= int64(max(1, len(d.Labels))); p.Cells > maxCells {
-			c.fail(0, BoundMissing, "the answer would have more than 100,000 groups", "group by fewer or coarser columns, or narrow them in WHERE")
+		if p.Cells *= int64(max(1, len(d.Labels))); p.Cells > c.cells {
+			c.fail(0, BoundMissing, "the answer would have more than "+thousands(c.cells)+" groups", "group by fewer or coarser columns, or narrow them in WHERE")
 		}
 	}
 	if p.Private {
@@ -199,5 +199,14 @@ func (c *compiler) domains(p *Plan) {
 	}
 }
 
-// maxCells is the largest public domain of one answer.
-const maxCells = 100_000
+// MaxCells is the largest public domain of one answer.
+const MaxCells = 100_000
+
+// thousands writes n >= 0 with commas.
+func thousands(n int64) string {
+	s := strconv.FormatInt(n, 10)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}

@@ -16,12 +16,16 @@ import (
 type compiler struct {
 	ds      *catalog.Dataset
 	text    string
+	cells   int64 // the largest public domain
 	touched map[string]bool // "table.column"
 }
 
 // Compile turns a question into a plan against a catalogue. The error, if any, is an *Error.
-func Compile(ds *catalog.Dataset, sql string) (plan *Plan, err error) {
-	c := &compiler{ds: ds, text: sql, touched: map[string]bool{}}
+func Compile(ds *catalog.Dataset, sql string) (*Plan, error) { return CompileWithin(ds, sql, MaxCells) }
+
+// CompileWithin is Compile for a public domain of at most that many cells.
+func CompileWithin(ds *catalog.Dataset, sql string, cells int64) (plan *Plan, err error) {
+	c := &compiler{ds: ds, text: sql, cells: cells, touched: map[string]bool{}}
 	defer func() {
 		switch r := recover().(type) {
 		case nil:

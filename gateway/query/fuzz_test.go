@@ -76,7 +76,7 @@ func illFormed(p *Plan) string {
 	if p.Private && (p.PersonItem < 0 || p.Items[p.PersonItem].Kind != Persons) {
 		return "private keys without a count of persons"
 	}
-	if p.Cells < 0 || p.Cells > maxCells || (p.Cells == 0) != p.Private {
+	if p.Cells < 0 || p.Cells > MaxCells || (p.Cells == 0) != p.Private {
 		return "too many cells"
 	}
 	if !slices.IsSorted(p.Columns) {
