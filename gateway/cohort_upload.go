@@ -7,8 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sync/semaphore"
-
 	"jali/crypto/cohort"
 	"jali/gateway/identity"
 )
@@ -44,6 +42,8 @@ const (
 	noncesEach, noncesAll = 16, 4096
 	// memoryWait is how long an upload part waits for memory before the caller is told to come back.
 	memoryWait = 5 * time.Second
+	// uploadIdle is how long memory is kept for a caller who does nothing: neither sends bytes, nor asks to evaluate.
+	uploadIdle = 2 * time.Minute
 )
 
 // cohorts is the state of encrypted questions. It is all in memory: after a restart keys and nonces are unknown, which refuses and never
@@ -51,7 +51,8 @@ const (
 type cohorts struct {
 	limits  EncryptedConfig
 	nonces  *cohort.Nonces
-	memory  *semaphore.Weighted // of uploads, in bytes
+	memory  *queue        // of uploads, in bytes
+	idle    time.Duration // uploadIdle, but in tests
 	vectors *vectorCache
 
 	mu       sync.Mutex
@@ -60,7 +61,6 @@ type cohorts struct {
 	keyBytes int64
 	pending  map[[32]byte]pendingKey
 	open     map[[32]byte]*question
-	held     map[string]int64 // bytes of uploads by principal key
 }
 
 func newCohorts(c EncryptedConfig) (*cohorts, error) {
@@ -73,8 +73,8 @@ func newCohorts(c EncryptedConfig) (*cohorts, error) {
 		return nil, err
 	}
 	return &cohorts{
-		limits: limits, nonces: nonces, memory: semaphore.NewWeighted(limits.UploadMemory), vectors: newVectorCache(limits.TableMemory),
-		keys: map[cohort.Digest]registered{}, pending: map[[32]byte]pendingKey{}, open: map[[32]byte]*question{}, held: map[string]int64{},
+		limits: limits, nonces: nonces, memory: newQueue(limits.UploadMemory, limits.PerCaller), idle: uploadIdle, vectors: newVectorCache(limits.TableMemory),
+		keys: map[cohort.Digest]registered{}, pending: map[[32]byte]pendingKey{}, open: map[[32]byte]*question{},
 	}, nil
 }
 
@@ -88,7 +88,10 @@ type question struct {
 	mu     sync.Mutex
 	intake *cohort.Intake // nil: nothing received, or complete, or over
 	upload *cohort.Upload // nil: not complete, or over
-	held   int64          // bytes of memory accounted
+
+	place sync.Mutex // of what follows; taken after mu, if both
+	room  *ticket    // nil: none asked for, or given back
+	idle  *time.Timer
 }
 
 // again is a fresh copy of what was quoted.
@@ -118,47 +121,53 @@ func (c *cohorts) find(now time.Time, who identity.Principal, nonce [32]byte) (*
 	return q, nil
 }
 
-// begin accounts for the memory of an upload and makes ready to receive it. q.mu is held.
+// begin makes ready to receive an upload, once there is memory for it. q.mu is held.
 func (c *cohorts) begin(ctx context.Context, q *question) *Refusal {
 	if q.intake != nil || q.upload != nil {
 		return nil
 	}
 	intake := cohort.NewIntake(q.ask.blind.layout, false)
-	want := int64(intake.Want())
-	c.mu.Lock()
-	room := c.held[q.who]+want <= c.limits.PerCaller
-	if room {
-		c.held[q.who] += want
+	if !c.waits(q) && !c.memory.room(q.who, int64(intake.Want())) {
+		return &Refusal{Code: Rate, Message: "your uploads under way are as large as is allowed at once", Hint: "evaluate one first, or wait for your turn (Admit)"}
 	}
-	c.mu.Unlock()
-	if !room {
-		return &Refusal{Code: Rate, Message: "your uploads under way are as large as is allowed at once", Hint: "evaluate one first, or wait until one expires"}
+	if err := c.memory.wait(ctx, c.ticket(q), nil); err != nil {
+		return &Refusal{Code: Unavailable, Message: "the gateway is busy with other uploads", Hint: "wait for your turn (Admit), or try again in a moment; nothing was charged"}
 	}
-	if err := c.memory.Acquire(ctx, want); err != nil {
-		c.mu.Lock()
-		c.unhold(q.who, want)
-		c.mu.Unlock()
-		return &Refusal{Code: Unavailable, Message: "the gateway is busy with other uploads", Hint: "try again in a moment; nothing was charged"}
-	}
-	q.intake, q.held = intake, want
+	q.intake = intake
 	return nil
 }
 
-// drop forgets what was uploaded and gives its memory back. q.mu is held.
-func (c *cohorts) drop(q *question) {
-	q.intake, q.upload = nil, nil
-	if q.held > 0 {
-		c.memory.Release(q.held)
-		c.mu.Lock()
-		c.unhold(q.who, q.held)
-		c.mu.Unlock()
-		q.held = 0
+// ticket is the question's place in the queue; all who wait for one nonce share it.
+func (c *cohorts) ticket(q *question) *ticket {
+	q.place.Lock()
+	defer q.place.Unlock()
+	if q.room == nil || c.memory.over(q.room) {
+		q.room = c.memory.join(q.who, int64(q.ask.blind.layout.UploadBytes()))
 	}
+	return q.room
 }
 
-func (c *cohorts) unhold(who string, n int64) {
-	if c.held[who] -= n; c.held[who] <= 0 {
-		delete(c.held, who)
+// waits reports whether the question has a place in the queue, or room.
+func (c *cohorts) waits(q *question) bool {
+	q.place.Lock()
+	defer q.place.Unlock()
+	return q.room != nil && !c.memory.over(q.room)
+}
+
+// reset forgets what was uploaded, but not the room for it. q.mu is held.
+func (c *cohorts) reset(q *question) { q.intake, q.upload = nil, nil }
+
+// drop forgets what was uploaded and gives its memory back. q.mu is held.
+func (c *cohorts) drop(q *question) {
+	c.reset(q)
+	q.place.Lock()
+	defer q.place.Unlock()
+	if q.idle != nil {
+		q.idle.Stop()
+	}
+	if q.room != nil {
+		c.memory.leave(q.room)
+		q.room = nil
 	}
 }
 
@@ -233,95 +242,15 @@ func (c *cohorts) sweep(now time.Time) {
 	}
 }
 
-// CohortUpload receives one upload as a stream. Exactly one of Close and Abort ends it.
-type CohortUpload struct {
-	g   *Gateway
-	q   *question
-	who identity.Principal
-	ctx context.Context
-}
-
-// BeginUpload starts an upload from its first byte; what parts brought before is forgotten. It waits for memory as long as ctx lasts.
-func (g *Gateway) BeginUpload(ctx context.Context, who identity.Principal, nonce [32]byte) (*CohortUpload, error) {
-	q, refusal := g.cohorts.find(g.now(), who, nonce)
-	if refusal != nil {
-		return nil, g.refuse(ctx, &ask{who: who, req: Request{SQL: "upload an encrypted question"}}, refusal)
+// close ends all waiting for callers' next steps. What they uploaded goes with the process.
+func (c *cohorts) close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, q := range c.open {
+		q.place.Lock()
+		if q.idle != nil {
+			q.idle.Stop()
+		}
+		q.place.Unlock()
 	}
-	u := &CohortUpload{g: g, q: q, who: who, ctx: ctx}
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	g.cohorts.drop(q)
-	if refusal := g.cohorts.begin(ctx, q); refusal != nil {
-		return nil, refusal
-	}
-	return u, nil
-}
-
-// Write takes the next bytes. An error is final: it is on record and has burnt the nonce.
-func (u *CohortUpload) Write(p []byte) (int, error) {
-	u.q.mu.Lock()
-	defer u.q.mu.Unlock()
-	if u.q.intake == nil || !u.g.now().Before(u.q.expires) {
-		u.g.cohorts.drop(u.q)
-		return 0, u.g.refuse(u.ctx, u.q.again(), nonceRefusal(cohort.ErrNonceExpired))
-	}
-	n, err := u.q.intake.Write(p)
-	if err != nil {
-		return n, u.g.refuse(u.ctx, u.q.again(), u.g.cohorts.spoil(u.q, err))
-	}
-	return n, nil
-}
-
-// Close ends the upload and returns its digest.
-func (u *CohortUpload) Close() ([32]byte, error) {
-	u.q.mu.Lock()
-	defer u.q.mu.Unlock()
-	if u.q.intake == nil {
-		return [32]byte{}, u.g.refuse(u.ctx, u.q.again(), nonceRefusal(cohort.ErrNonceExpired))
-	}
-	if refusal := u.g.cohorts.finish(u.q); refusal != nil {
-		return [32]byte{}, u.g.refuse(u.ctx, u.q.again(), refusal)
-	}
-	return u.q.upload.Commit(), nil
-}
-
-// Abort ends an upload whose caller went away: nothing is left of it, and the nonce may be tried again.
-func (u *CohortUpload) Abort() {
-	u.q.mu.Lock()
-	defer u.q.mu.Unlock()
-	u.g.cohorts.drop(u.q)
-}
-
-// UploadPart takes a part of an upload at the offset where the last one ended; empty data asks where that is.
-func (g *Gateway) UploadPart(ctx context.Context, who identity.Principal, nonce [32]byte, offset int64, data []byte) (received, want int64, err error) {
-	q, refusal := g.cohorts.find(g.now(), who, nonce)
-	if refusal != nil {
-		return 0, 0, g.refuse(ctx, &ask{who: who, req: Request{SQL: "upload an encrypted question"}}, refusal)
-	}
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	want = int64(q.ask.blind.layout.UploadBytes())
-	if q.upload != nil {
-		received = want
-	} else if q.intake != nil {
-		received = int64(q.intake.Received())
-	}
-	if len(data) == 0 {
-		return received, want, nil
-	}
-	if offset != received {
-		return received, want, &Refusal{Code: UploadOffset, Message: fmt.Sprintf("the next byte is %d", received), Hint: "ask with an empty part where to go on"}
-	}
-	if q.upload != nil {
-		return received, want, g.refuse(ctx, q.again(), g.cohorts.spoil(q, cohort.ErrOversized))
-	}
-	within, cancel := context.WithTimeout(ctx, memoryWait)
-	defer cancel()
-	if refusal := g.cohorts.begin(within, q); refusal != nil {
-		return received, want, refusal
-	}
-	if _, err := q.intake.Write(data); err != nil {
-		return received, want, g.refuse(ctx, q.again(), g.cohorts.spoil(q, err))
-	}
-	return int64(q.intake.Received()), want, nil
 }

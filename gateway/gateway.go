@@ -113,6 +113,7 @@ func (g *Gateway) Close() error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	var errs []error
+	g.cohorts.close()
 	errs = append(errs, g.recordReviews(context.Background(), true))
 	for _, d := range g.datasets {
 		errs = append(errs, d.engine.Close())

@@ -41,9 +41,11 @@ type CohortQuery struct {
 
 // CohortProgress is one step of an encrypted question.
 type CohortProgress struct {
-	Step string // "list", "key", "upload" or "evaluate"
-	// Done and Total are bytes of the upload.
+	Step string // "list", "key", "queue", "upload" or "evaluate"
+	// Done and Total are bytes of the upload; of "queue", Total is the bytes ahead.
 	Done, Total int64
+	// Ahead is how many uploads the gateway takes first. "queue" is told only to who has to wait.
+	Ahead int
 }
 
 // CohortResult is a verified, decrypted answer: one row with one measure.
@@ -236,6 +238,9 @@ func (c *Client) cohortUpload(ctx context.Context, q CohortQuery, nonce []byte, 
 	d, err := e.Commit()
 	if err != nil {
 		return commit, fmt.Errorf("encrypt: %w", err)
+	}
+	if err := c.cohortAdmit(ctx, q, nonce); err != nil {
+		return commit, err
 	}
 	done, err := retry(ctx, c, func(ctx context.Context) (*jaliv1.UploadResponse, error) {
 		ctx, cancel := context.WithCancel(ctx) // ends the stream whatever happens

@@ -65,6 +65,21 @@ func (s *cohorts) UploadPart(ctx context.Context, in *jaliv1.UploadPartRequest) 
 	return &jaliv1.UploadPartResponse{Received: received, Want: want}, nil
 }
 
+// Admit tells the place in the queue until there is room.
+func (s *cohorts) Admit(in *jaliv1.AdmitRequest, stream grpc.ServerStreamingServer[jaliv1.AdmitResponse]) error {
+	who, err := caller(stream.Context())
+	if err != nil {
+		return err
+	}
+	err = s.gateway.AdmitUpload(stream.Context(), who, [32]byte(in.GetNonce()), func(ahead int, bytes int64) error {
+		return stream.Send(&jaliv1.AdmitResponse{Ahead: int32(ahead), BytesAhead: bytes})
+	})
+	if err != nil {
+		return err
+	}
+	return stream.Send(&jaliv1.AdmitResponse{Admitted: true})
+}
+
 // Upload takes a stream. When the caller goes away before its end, nothing is left of it.
 func (s *cohorts) Upload(stream grpc.ClientStreamingServer[jaliv1.UploadRequest, jaliv1.UploadResponse]) error {
 	who, err := caller(stream.Context())
