@@ -16,7 +16,7 @@ import (
 type compiler struct {
 	ds      *catalog.Dataset
 	text    string
-	cells   int64 // the largest public domain
+	cells   int64           // the largest public domain
 	touched map[string]bool // "table.column"
 }
 

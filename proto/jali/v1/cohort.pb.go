@@ -81,7 +81,10 @@ type NewKeyResponse struct {
 	// 32 random bytes; good for one registration.
 	Crs []byte `protobuf:"bytes,1,opt,name=crs,proto3" json:"crs,omitempty"`
 	// Unix seconds.
-	ExpiresAt     int64 `protobuf:"varint,2,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
+	ExpiresAt int64 `protobuf:"varint,2,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
+	// Public key of the auditor to whom the agreement wants keys and uploads opened (docs/openings.md); empty: to nobody. Clients
+	// compare it with the key that the auditor gave them: whoever holds its other half reads what is selected.
+	Auditor       []byte `protobuf:"bytes,3,opt,name=auditor,proto3" json:"auditor,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -128,6 +131,13 @@ func (x *NewKeyResponse) GetExpiresAt() int64 {
 		return x.ExpiresAt
 	}
 	return 0
+}
+
+func (x *NewKeyResponse) GetAuditor() []byte {
+	if x != nil {
+		return x.Auditor
+	}
+	return nil
 }
 
 type RegisterKeyRequest struct {
@@ -391,7 +401,7 @@ type CohortServiceQuoteRequest struct {
 	Dataset   string                 `protobuf:"bytes,3,opt,name=dataset,proto3" json:"dataset,omitempty"`
 	// kd of a registered key. Empty: the quote has no nonce, and tells which parameter set a key must have.
 	Key []byte `protobuf:"bytes,4,opt,name=key,proto3" json:"key,omitempty"`
-	// "table.column": a column with public codes, or a declared band.
+	// "table.column": a column with public codes, or a declared band; or two with a comma, whose pairs are selected.
 	By string `protobuf:"bytes,5,opt,name=by,proto3" json:"by,omitempty"`
 	// SQL condition over the table (docs/sql.md); it is not encrypted. Empty: all rows.
 	Where string `protobuf:"bytes,6,opt,name=where,proto3" json:"where,omitempty"`
@@ -401,7 +411,10 @@ type CohortServiceQuoteRequest struct {
 	Measure string    `protobuf:"bytes,8,opt,name=measure,proto3" json:"measure,omitempty"`
 	Rule    *SizeRule `protobuf:"bytes,9,opt,name=rule,proto3" json:"rule,omitempty"`
 	// Half-width at 95 %: persons for counts, the measure's unit for sums; a mean buys its parts at this many persons.
-	Error         string `protobuf:"bytes,10,opt,name=error,proto3" json:"error,omitempty"`
+	Error string `protobuf:"bytes,10,opt,name=error,proto3" json:"error,omitempty"`
+	// "table.column": a column with public codes, or a declared band, whose groups are reported one by one. Not encrypted. Empty:
+	// one number over all.
+	Group         string `protobuf:"bytes,11,opt,name=group,proto3" json:"group,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -506,6 +519,13 @@ func (x *CohortServiceQuoteRequest) GetError() string {
 	return ""
 }
 
+func (x *CohortServiceQuoteRequest) GetGroup() string {
+	if x != nil {
+		return x.Group
+	}
+	return ""
+}
+
 type CohortServiceQuoteResponse struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Allowed bool                   `protobuf:"varint,1,opt,name=allowed,proto3" json:"allowed,omitempty"`
@@ -530,9 +550,11 @@ type CohortServiceQuoteResponse struct {
 	Plan        *PlanSummary       `protobuf:"bytes,14,opt,name=plan,proto3" json:"plan,omitempty"`
 	Budget      *Budget            `protobuf:"bytes,15,opt,name=budget,proto3" json:"budget,omitempty"`
 	// "sufficient" or "insufficient".
-	Population    string   `protobuf:"bytes,16,opt,name=population,proto3" json:"population,omitempty"`
-	Fits          string   `protobuf:"bytes,17,opt,name=fits,proto3" json:"fits,omitempty"`
-	Warnings      []string `protobuf:"bytes,18,rep,name=warnings,proto3" json:"warnings,omitempty"`
+	Population string   `protobuf:"bytes,16,opt,name=population,proto3" json:"population,omitempty"`
+	Fits       string   `protobuf:"bytes,17,opt,name=fits,proto3" json:"fits,omitempty"`
+	Warnings   []string `protobuf:"bytes,18,rep,name=warnings,proto3" json:"warnings,omitempty"`
+	// As in NewKeyResponse.
+	Auditor       []byte `protobuf:"bytes,19,opt,name=auditor,proto3" json:"auditor,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -693,6 +715,13 @@ func (x *CohortServiceQuoteResponse) GetWarnings() []string {
 	return nil
 }
 
+func (x *CohortServiceQuoteResponse) GetAuditor() []byte {
+	if x != nil {
+		return x.Auditor
+	}
+	return nil
+}
+
 // CohortAggregate is one number of the reply and how to read it.
 type CohortAggregate struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -703,8 +732,10 @@ type CohortAggregate struct {
 	Bound    int64 `protobuf:"varint,3,opt,name=bound,proto3" json:"bound,omitempty"`
 	Decimals int32 `protobuf:"varint,4,opt,name=decimals,proto3" json:"decimals,omitempty"`
 	// What was subtracted from each value before summing (means), in scaled units.
-	Center        int64  `protobuf:"varint,5,opt,name=center,proto3" json:"center,omitempty"`
-	Unit          string `protobuf:"bytes,6,opt,name=unit,proto3" json:"unit,omitempty"`
+	Center int64  `protobuf:"varint,5,opt,name=center,proto3" json:"center,omitempty"`
+	Unit   string `protobuf:"bytes,6,opt,name=unit,proto3" json:"unit,omitempty"`
+	// The group that the number is of; unset: the question is not grouped.
+	Group         *GroupLabel `protobuf:"bytes,7,opt,name=group,proto3" json:"group,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -781,6 +812,67 @@ func (x *CohortAggregate) GetUnit() string {
 	return ""
 }
 
+func (x *CohortAggregate) GetGroup() *GroupLabel {
+	if x != nil {
+		return x.Group
+	}
+	return nil
+}
+
+// GroupLabel is one label of a grouping column.
+type GroupLabel struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "integer", "decimal", "date" or "text"; empty: values on no list (null in results).
+	Kind          string `protobuf:"bytes,1,opt,name=kind,proto3" json:"kind,omitempty"`
+	Text          string `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GroupLabel) Reset() {
+	*x = GroupLabel{}
+	mi := &file_jali_v1_cohort_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GroupLabel) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GroupLabel) ProtoMessage() {}
+
+func (x *GroupLabel) ProtoReflect() protoreflect.Message {
+	mi := &file_jali_v1_cohort_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GroupLabel.ProtoReflect.Descriptor instead.
+func (*GroupLabel) Descriptor() ([]byte, []int) {
+	return file_jali_v1_cohort_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *GroupLabel) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *GroupLabel) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
 type AdmitRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Nonce         []byte                 `protobuf:"bytes,1,opt,name=nonce,proto3" json:"nonce,omitempty"`
@@ -790,7 +882,7 @@ type AdmitRequest struct {
 
 func (x *AdmitRequest) Reset() {
 	*x = AdmitRequest{}
-	mi := &file_jali_v1_cohort_proto_msgTypes[9]
+	mi := &file_jali_v1_cohort_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -802,7 +894,7 @@ func (x *AdmitRequest) String() string {
 func (*AdmitRequest) ProtoMessage() {}
 
 func (x *AdmitRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_jali_v1_cohort_proto_msgTypes[9]
+	mi := &file_jali_v1_cohort_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -815,7 +907,7 @@ func (x *AdmitRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AdmitRequest.ProtoReflect.Descriptor instead.
 func (*AdmitRequest) Descriptor() ([]byte, []int) {
-	return file_jali_v1_cohort_proto_rawDescGZIP(), []int{9}
+	return file_jali_v1_cohort_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *AdmitRequest) GetNonce() []byte {
@@ -838,7 +930,7 @@ type AdmitResponse struct {
 
 func (x *AdmitResponse) Reset() {
 	*x = AdmitResponse{}
-	mi := &file_jali_v1_cohort_proto_msgTypes[10]
+	mi := &file_jali_v1_cohort_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -850,7 +942,7 @@ func (x *AdmitResponse) String() string {
 func (*AdmitResponse) ProtoMessage() {}
 
 func (x *AdmitResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_jali_v1_cohort_proto_msgTypes[10]
+	mi := &file_jali_v1_cohort_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -863,7 +955,7 @@ func (x *AdmitResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AdmitResponse.ProtoReflect.Descriptor instead.
 func (*AdmitResponse) Descriptor() ([]byte, []int) {
-	return file_jali_v1_cohort_proto_rawDescGZIP(), []int{10}
+	return file_jali_v1_cohort_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *AdmitResponse) GetAdmitted() bool {
@@ -900,7 +992,7 @@ type UploadPartRequest struct {
 
 func (x *UploadPartRequest) Reset() {
 	*x = UploadPartRequest{}
-	mi := &file_jali_v1_cohort_proto_msgTypes[11]
+	mi := &file_jali_v1_cohort_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -912,7 +1004,7 @@ func (x *UploadPartRequest) String() string {
 func (*UploadPartRequest) ProtoMessage() {}
 
 func (x *UploadPartRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_jali_v1_cohort_proto_msgTypes[11]
+	mi := &file_jali_v1_cohort_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -925,7 +1017,7 @@ func (x *UploadPartRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UploadPartRequest.ProtoReflect.Descriptor instead.
 func (*UploadPartRequest) Descriptor() ([]byte, []int) {
-	return file_jali_v1_cohort_proto_rawDescGZIP(), []int{11}
+	return file_jali_v1_cohort_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *UploadPartRequest) GetNonce() []byte {
@@ -959,7 +1051,7 @@ type UploadPartResponse struct {
 
 func (x *UploadPartResponse) Reset() {
 	*x = UploadPartResponse{}
-	mi := &file_jali_v1_cohort_proto_msgTypes[12]
+	mi := &file_jali_v1_cohort_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -971,7 +1063,7 @@ func (x *UploadPartResponse) String() string {
 func (*UploadPartResponse) ProtoMessage() {}
 
 func (x *UploadPartResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_jali_v1_cohort_proto_msgTypes[12]
+	mi := &file_jali_v1_cohort_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -984,7 +1076,7 @@ func (x *UploadPartResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UploadPartResponse.ProtoReflect.Descriptor instead.
 func (*UploadPartResponse) Descriptor() ([]byte, []int) {
-	return file_jali_v1_cohort_proto_rawDescGZIP(), []int{12}
+	return file_jali_v1_cohort_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *UploadPartResponse) GetReceived() int64 {
@@ -1012,7 +1104,7 @@ type UploadRequest struct {
 
 func (x *UploadRequest) Reset() {
 	*x = UploadRequest{}
-	mi := &file_jali_v1_cohort_proto_msgTypes[13]
+	mi := &file_jali_v1_cohort_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1024,7 +1116,7 @@ func (x *UploadRequest) String() string {
 func (*UploadRequest) ProtoMessage() {}
 
 func (x *UploadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_jali_v1_cohort_proto_msgTypes[13]
+	mi := &file_jali_v1_cohort_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1037,7 +1129,7 @@ func (x *UploadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UploadRequest.ProtoReflect.Descriptor instead.
 func (*UploadRequest) Descriptor() ([]byte, []int) {
-	return file_jali_v1_cohort_proto_rawDescGZIP(), []int{13}
+	return file_jali_v1_cohort_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *UploadRequest) GetNonce() []byte {
@@ -1065,7 +1157,7 @@ type UploadResponse struct {
 
 func (x *UploadResponse) Reset() {
 	*x = UploadResponse{}
-	mi := &file_jali_v1_cohort_proto_msgTypes[14]
+	mi := &file_jali_v1_cohort_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1077,7 +1169,7 @@ func (x *UploadResponse) String() string {
 func (*UploadResponse) ProtoMessage() {}
 
 func (x *UploadResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_jali_v1_cohort_proto_msgTypes[14]
+	mi := &file_jali_v1_cohort_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1090,7 +1182,7 @@ func (x *UploadResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UploadResponse.ProtoReflect.Descriptor instead.
 func (*UploadResponse) Descriptor() ([]byte, []int) {
-	return file_jali_v1_cohort_proto_rawDescGZIP(), []int{14}
+	return file_jali_v1_cohort_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *UploadResponse) GetReceived() int64 {
@@ -1118,7 +1210,7 @@ type EvaluateRequest struct {
 
 func (x *EvaluateRequest) Reset() {
 	*x = EvaluateRequest{}
-	mi := &file_jali_v1_cohort_proto_msgTypes[15]
+	mi := &file_jali_v1_cohort_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1130,7 +1222,7 @@ func (x *EvaluateRequest) String() string {
 func (*EvaluateRequest) ProtoMessage() {}
 
 func (x *EvaluateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_jali_v1_cohort_proto_msgTypes[15]
+	mi := &file_jali_v1_cohort_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1143,7 +1235,7 @@ func (x *EvaluateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EvaluateRequest.ProtoReflect.Descriptor instead.
 func (*EvaluateRequest) Descriptor() ([]byte, []int) {
-	return file_jali_v1_cohort_proto_rawDescGZIP(), []int{15}
+	return file_jali_v1_cohort_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *EvaluateRequest) GetNonce() []byte {
@@ -1169,16 +1261,18 @@ type EvaluateResponse struct {
 	Budget     *Budget            `protobuf:"bytes,4,opt,name=budget,proto3" json:"budget,omitempty"`
 	Replayed   bool               `protobuf:"varint,5,opt,name=replayed,proto3" json:"replayed,omitempty"`
 	// jali-receipt/1 JSON.
-	Receipt       []byte `protobuf:"bytes,6,opt,name=receipt,proto3" json:"receipt,omitempty"`
-	Decision      uint64 `protobuf:"varint,7,opt,name=decision,proto3" json:"decision,omitempty"`
-	SlotsOff      bool   `protobuf:"varint,8,opt,name=slots_off,json=slotsOff,proto3" json:"slots_off,omitempty"`
+	Receipt  []byte `protobuf:"bytes,6,opt,name=receipt,proto3" json:"receipt,omitempty"`
+	Decision uint64 `protobuf:"varint,7,opt,name=decision,proto3" json:"decision,omitempty"`
+	SlotsOff bool   `protobuf:"varint,8,opt,name=slots_off,json=slotsOff,proto3" json:"slots_off,omitempty"`
+	// What the numbers mean and leave out.
+	Notes         []string `protobuf:"bytes,9,rep,name=notes,proto3" json:"notes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *EvaluateResponse) Reset() {
 	*x = EvaluateResponse{}
-	mi := &file_jali_v1_cohort_proto_msgTypes[16]
+	mi := &file_jali_v1_cohort_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1190,7 +1284,7 @@ func (x *EvaluateResponse) String() string {
 func (*EvaluateResponse) ProtoMessage() {}
 
 func (x *EvaluateResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_jali_v1_cohort_proto_msgTypes[16]
+	mi := &file_jali_v1_cohort_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1203,7 +1297,7 @@ func (x *EvaluateResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EvaluateResponse.ProtoReflect.Descriptor instead.
 func (*EvaluateResponse) Descriptor() ([]byte, []int) {
-	return file_jali_v1_cohort_proto_rawDescGZIP(), []int{16}
+	return file_jali_v1_cohort_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *EvaluateResponse) GetReply() []byte {
@@ -1262,6 +1356,13 @@ func (x *EvaluateResponse) GetSlotsOff() bool {
 	return false
 }
 
+func (x *EvaluateResponse) GetNotes() []string {
+	if x != nil {
+		return x.Notes
+	}
+	return nil
+}
+
 var File_jali_v1_cohort_proto protoreflect.FileDescriptor
 
 const file_jali_v1_cohort_proto_rawDesc = "" +
@@ -1269,11 +1370,12 @@ const file_jali_v1_cohort_proto_rawDesc = "" +
 	"\x14jali/v1/cohort.proto\x12\ajali.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x13jali/v1/query.proto\"[\n" +
 	"\rNewKeyRequest\x12'\n" +
 	"\tagreement\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\tagreement\x12!\n" +
-	"\x06params\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18 R\x06params\"A\n" +
+	"\x06params\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18 R\x06params\"[\n" +
 	"\x0eNewKeyResponse\x12\x10\n" +
 	"\x03crs\x18\x01 \x01(\fR\x03crs\x12\x1d\n" +
 	"\n" +
-	"expires_at\x18\x02 \x01(\x03R\texpiresAt\"Q\n" +
+	"expires_at\x18\x02 \x01(\x03R\texpiresAt\x12\x18\n" +
+	"\aauditor\x18\x03 \x01(\fR\aauditor\"Q\n" +
 	"\x12RegisterKeyRequest\x12\x19\n" +
 	"\x03crs\x18\x01 \x01(\fB\a\xbaH\x04z\x02h R\x03crs\x12 \n" +
 	"\x04body\x18\x02 \x01(\fB\f\xbaH\tz\a\x10\x01\x18\x80\x80\x80\x02R\x04body\"\\\n" +
@@ -1288,20 +1390,21 @@ const file_jali_v1_cohort_proto_rawDesc = "" +
 	"\x04rule\"K\n" +
 	"\tSizeRange\x12\x1e\n" +
 	"\x03min\x18\x01 \x01(\x03B\f\xbaH\t\"\a\x18\x80\x80\x80\b(\x00R\x03min\x12\x1e\n" +
-	"\x03max\x18\x02 \x01(\x03B\f\xbaH\t\"\a\x18\x80\x80\x80\b(\x00R\x03max\"\x85\x03\n" +
+	"\x03max\x18\x02 \x01(\x03B\f\xbaH\t\"\a\x18\x80\x80\x80\b(\x00R\x03max\"\xa5\x03\n" +
 	"\x19CohortServiceQuoteRequest\x12'\n" +
 	"\tagreement\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\tagreement\x12#\n" +
 	"\apurpose\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\apurpose\x12!\n" +
 	"\adataset\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x18@R\adataset\x12\x19\n" +
 	"\x03key\x18\x04 \x01(\fB\a\xbaH\x04z\x02\x18 R\x03key\x12\x1a\n" +
 	"\x02by\x18\x05 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x03\x18\x81\x01R\x02by\x12\x1e\n" +
+	"\xbaH\ar\x05\x10\x03\x18\x90\x03R\x02by\x12\x1e\n" +
 	"\x05where\x18\x06 \x01(\tB\b\xbaH\x05r\x03(\x80@R\x05where\x125\n" +
 	"\taggregate\x18\a \x01(\tB\x17\xbaH\x14r\x12R\x05countR\x03sumR\x04meanR\taggregate\x12!\n" +
 	"\ameasure\x18\b \x01(\tB\a\xbaH\x04r\x02\x18@R\ameasure\x12%\n" +
 	"\x04rule\x18\t \x01(\v2\x11.jali.v1.SizeRuleR\x04rule\x12\x1f\n" +
 	"\x05error\x18\n" +
-	" \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18 R\x05error\"\xde\x04\n" +
+	" \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18 R\x05error\x12\x1e\n" +
+	"\x05group\x18\v \x01(\tB\b\xbaH\x05r\x03\x18\x81\x01R\x05group\"\xf8\x04\n" +
 	"\x1aCohortServiceQuoteResponse\x12\x18\n" +
 	"\aallowed\x18\x01 \x01(\bR\aallowed\x12)\n" +
 	"\areasons\x18\x02 \x03(\v2\x0f.jali.v1.ReasonR\areasons\x12\x14\n" +
@@ -1327,7 +1430,8 @@ const file_jali_v1_cohort_proto_rawDesc = "" +
 	"population\x18\x10 \x01(\tR\n" +
 	"population\x12\x12\n" +
 	"\x04fits\x18\x11 \x01(\tR\x04fits\x12\x1a\n" +
-	"\bwarnings\x18\x12 \x03(\tR\bwarnings\"\xa2\x01\n" +
+	"\bwarnings\x18\x12 \x03(\tR\bwarnings\x12\x18\n" +
+	"\aauditor\x18\x13 \x01(\fR\aauditor\"\xcd\x01\n" +
 	"\x0fCohortAggregate\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1d\n" +
 	"\n" +
@@ -1335,7 +1439,12 @@ const file_jali_v1_cohort_proto_rawDesc = "" +
 	"\x05bound\x18\x03 \x01(\x03R\x05bound\x12\x1a\n" +
 	"\bdecimals\x18\x04 \x01(\x05R\bdecimals\x12\x16\n" +
 	"\x06center\x18\x05 \x01(\x03R\x06center\x12\x12\n" +
-	"\x04unit\x18\x06 \x01(\tR\x04unit\"-\n" +
+	"\x04unit\x18\x06 \x01(\tR\x04unit\x12)\n" +
+	"\x05group\x18\a \x01(\v2\x13.jali.v1.GroupLabelR\x05group\"4\n" +
+	"\n" +
+	"GroupLabel\x12\x12\n" +
+	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x12\n" +
+	"\x04text\x18\x02 \x01(\tR\x04text\"-\n" +
 	"\fAdmitRequest\x12\x1d\n" +
 	"\x05nonce\x18\x01 \x01(\fB\a\xbaH\x04z\x02h R\x05nonce\"b\n" +
 	"\rAdmitResponse\x12\x1a\n" +
@@ -1360,7 +1469,7 @@ const file_jali_v1_cohort_proto_rawDesc = "" +
 	"\x06commit\x18\x02 \x01(\fR\x06commit\"Q\n" +
 	"\x0fEvaluateRequest\x12\x1d\n" +
 	"\x05nonce\x18\x01 \x01(\fB\a\xbaH\x04z\x02h R\x05nonce\x12\x1f\n" +
-	"\x06commit\x18\x02 \x01(\fB\a\xbaH\x04z\x02h R\x06commit\"\x95\x02\n" +
+	"\x06commit\x18\x02 \x01(\fB\a\xbaH\x04z\x02h R\x06commit\"\xab\x02\n" +
 	"\x10EvaluateResponse\x12\x14\n" +
 	"\x05reply\x18\x01 \x01(\fR\x05reply\x128\n" +
 	"\n" +
@@ -1371,7 +1480,8 @@ const file_jali_v1_cohort_proto_rawDesc = "" +
 	"\breplayed\x18\x05 \x01(\bR\breplayed\x12\x18\n" +
 	"\areceipt\x18\x06 \x01(\fR\areceipt\x12\x1a\n" +
 	"\bdecision\x18\a \x01(\x04R\bdecision\x12\x1b\n" +
-	"\tslots_off\x18\b \x01(\bR\bslotsOff2\xfb\x04\n" +
+	"\tslots_off\x18\b \x01(\bR\bslotsOff\x12\x14\n" +
+	"\x05notes\x18\t \x03(\tR\x05notes2\xfb\x04\n" +
 	"\rCohortService\x12Y\n" +
 	"\x06NewKey\x12\x16.jali.v1.NewKeyRequest\x1a\x17.jali.v1.NewKeyResponse\"\x1e\x82\xd3\xe4\x93\x02\x18:\x01*\"\x13/v1/cohort/keys/new\x12d\n" +
 	"\vRegisterKey\x12\x1b.jali.v1.RegisterKeyRequest\x1a\x1c.jali.v1.RegisterKeyResponse\"\x1a\x82\xd3\xe4\x93\x02\x14:\x01*\"\x0f/v1/cohort/keys\x12m\n" +
@@ -1394,7 +1504,7 @@ func file_jali_v1_cohort_proto_rawDescGZIP() []byte {
 	return file_jali_v1_cohort_proto_rawDescData
 }
 
-var file_jali_v1_cohort_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
+var file_jali_v1_cohort_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_jali_v1_cohort_proto_goTypes = []any{
 	(*NewKeyRequest)(nil),              // 0: jali.v1.NewKeyRequest
 	(*NewKeyResponse)(nil),             // 1: jali.v1.NewKeyResponse
@@ -1405,48 +1515,50 @@ var file_jali_v1_cohort_proto_goTypes = []any{
 	(*CohortServiceQuoteRequest)(nil),  // 6: jali.v1.CohortServiceQuoteRequest
 	(*CohortServiceQuoteResponse)(nil), // 7: jali.v1.CohortServiceQuoteResponse
 	(*CohortAggregate)(nil),            // 8: jali.v1.CohortAggregate
-	(*AdmitRequest)(nil),               // 9: jali.v1.AdmitRequest
-	(*AdmitResponse)(nil),              // 10: jali.v1.AdmitResponse
-	(*UploadPartRequest)(nil),          // 11: jali.v1.UploadPartRequest
-	(*UploadPartResponse)(nil),         // 12: jali.v1.UploadPartResponse
-	(*UploadRequest)(nil),              // 13: jali.v1.UploadRequest
-	(*UploadResponse)(nil),             // 14: jali.v1.UploadResponse
-	(*EvaluateRequest)(nil),            // 15: jali.v1.EvaluateRequest
-	(*EvaluateResponse)(nil),           // 16: jali.v1.EvaluateResponse
-	(*Reason)(nil),                     // 17: jali.v1.Reason
-	(*PriceLine)(nil),                  // 18: jali.v1.PriceLine
-	(*PlanSummary)(nil),                // 19: jali.v1.PlanSummary
-	(*Budget)(nil),                     // 20: jali.v1.Budget
+	(*GroupLabel)(nil),                 // 9: jali.v1.GroupLabel
+	(*AdmitRequest)(nil),               // 10: jali.v1.AdmitRequest
+	(*AdmitResponse)(nil),              // 11: jali.v1.AdmitResponse
+	(*UploadPartRequest)(nil),          // 12: jali.v1.UploadPartRequest
+	(*UploadPartResponse)(nil),         // 13: jali.v1.UploadPartResponse
+	(*UploadRequest)(nil),              // 14: jali.v1.UploadRequest
+	(*UploadResponse)(nil),             // 15: jali.v1.UploadResponse
+	(*EvaluateRequest)(nil),            // 16: jali.v1.EvaluateRequest
+	(*EvaluateResponse)(nil),           // 17: jali.v1.EvaluateResponse
+	(*Reason)(nil),                     // 18: jali.v1.Reason
+	(*PriceLine)(nil),                  // 19: jali.v1.PriceLine
+	(*PlanSummary)(nil),                // 20: jali.v1.PlanSummary
+	(*Budget)(nil),                     // 21: jali.v1.Budget
 }
 var file_jali_v1_cohort_proto_depIdxs = []int32{
 	5,  // 0: jali.v1.SizeRule.range:type_name -> jali.v1.SizeRange
 	4,  // 1: jali.v1.CohortServiceQuoteRequest.rule:type_name -> jali.v1.SizeRule
-	17, // 2: jali.v1.CohortServiceQuoteResponse.reasons:type_name -> jali.v1.Reason
-	18, // 3: jali.v1.CohortServiceQuoteResponse.lines:type_name -> jali.v1.PriceLine
+	18, // 2: jali.v1.CohortServiceQuoteResponse.reasons:type_name -> jali.v1.Reason
+	19, // 3: jali.v1.CohortServiceQuoteResponse.lines:type_name -> jali.v1.PriceLine
 	8,  // 4: jali.v1.CohortServiceQuoteResponse.aggregates:type_name -> jali.v1.CohortAggregate
-	19, // 5: jali.v1.CohortServiceQuoteResponse.plan:type_name -> jali.v1.PlanSummary
-	20, // 6: jali.v1.CohortServiceQuoteResponse.budget:type_name -> jali.v1.Budget
-	8,  // 7: jali.v1.EvaluateResponse.aggregates:type_name -> jali.v1.CohortAggregate
-	20, // 8: jali.v1.EvaluateResponse.budget:type_name -> jali.v1.Budget
-	0,  // 9: jali.v1.CohortService.NewKey:input_type -> jali.v1.NewKeyRequest
-	2,  // 10: jali.v1.CohortService.RegisterKey:input_type -> jali.v1.RegisterKeyRequest
-	6,  // 11: jali.v1.CohortService.Quote:input_type -> jali.v1.CohortServiceQuoteRequest
-	11, // 12: jali.v1.CohortService.UploadPart:input_type -> jali.v1.UploadPartRequest
-	9,  // 13: jali.v1.CohortService.Admit:input_type -> jali.v1.AdmitRequest
-	13, // 14: jali.v1.CohortService.Upload:input_type -> jali.v1.UploadRequest
-	15, // 15: jali.v1.CohortService.Evaluate:input_type -> jali.v1.EvaluateRequest
-	1,  // 16: jali.v1.CohortService.NewKey:output_type -> jali.v1.NewKeyResponse
-	3,  // 17: jali.v1.CohortService.RegisterKey:output_type -> jali.v1.RegisterKeyResponse
-	7,  // 18: jali.v1.CohortService.Quote:output_type -> jali.v1.CohortServiceQuoteResponse
-	12, // 19: jali.v1.CohortService.UploadPart:output_type -> jali.v1.UploadPartResponse
-	10, // 20: jali.v1.CohortService.Admit:output_type -> jali.v1.AdmitResponse
-	14, // 21: jali.v1.CohortService.Upload:output_type -> jali.v1.UploadResponse
-	16, // 22: jali.v1.CohortService.Evaluate:output_type -> jali.v1.EvaluateResponse
-	16, // [16:23] is the sub-list for method output_type
-	9,  // [9:16] is the sub-list for method input_type
-	9,  // [9:9] is the sub-list for extension type_name
-	9,  // [9:9] is the sub-list for extension extendee
-	0,  // [0:9] is the sub-list for field type_name
+	20, // 5: jali.v1.CohortServiceQuoteResponse.plan:type_name -> jali.v1.PlanSummary
+	21, // 6: jali.v1.CohortServiceQuoteResponse.budget:type_name -> jali.v1.Budget
+	9,  // 7: jali.v1.CohortAggregate.group:type_name -> jali.v1.GroupLabel
+	8,  // 8: jali.v1.EvaluateResponse.aggregates:type_name -> jali.v1.CohortAggregate
+	21, // 9: jali.v1.EvaluateResponse.budget:type_name -> jali.v1.Budget
+	0,  // 10: jali.v1.CohortService.NewKey:input_type -> jali.v1.NewKeyRequest
+	2,  // 11: jali.v1.CohortService.RegisterKey:input_type -> jali.v1.RegisterKeyRequest
+	6,  // 12: jali.v1.CohortService.Quote:input_type -> jali.v1.CohortServiceQuoteRequest
+	12, // 13: jali.v1.CohortService.UploadPart:input_type -> jali.v1.UploadPartRequest
+	10, // 14: jali.v1.CohortService.Admit:input_type -> jali.v1.AdmitRequest
+	14, // 15: jali.v1.CohortService.Upload:input_type -> jali.v1.UploadRequest
+	16, // 16: jali.v1.CohortService.Evaluate:input_type -> jali.v1.EvaluateRequest
+	1,  // 17: jali.v1.CohortService.NewKey:output_type -> jali.v1.NewKeyResponse
+	3,  // 18: jali.v1.CohortService.RegisterKey:output_type -> jali.v1.RegisterKeyResponse
+	7,  // 19: jali.v1.CohortService.Quote:output_type -> jali.v1.CohortServiceQuoteResponse
+	13, // 20: jali.v1.CohortService.UploadPart:output_type -> jali.v1.UploadPartResponse
+	11, // 21: jali.v1.CohortService.Admit:output_type -> jali.v1.AdmitResponse
+	15, // 22: jali.v1.CohortService.Upload:output_type -> jali.v1.UploadResponse
+	17, // 23: jali.v1.CohortService.Evaluate:output_type -> jali.v1.EvaluateResponse
+	17, // [17:24] is the sub-list for method output_type
+	10, // [10:17] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_jali_v1_cohort_proto_init() }
@@ -1465,7 +1577,7 @@ func file_jali_v1_cohort_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_jali_v1_cohort_proto_rawDesc), len(file_jali_v1_cohort_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   17,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
