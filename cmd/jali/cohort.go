@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync/atomic"
 
 	"github.com/spf13/cobra"
 
@@ -82,7 +83,9 @@ verified. --codes takes a file with one code per line, - for standard input, or 
 			defer stop()
 			q.Agreement, q.Purpose, q.Dataset = first(ask.agreement, p.Agreement), first(ask.purpose, p.Purpose), first(ask.dataset, p.Dataset)
 			q.Error, a.sql = ask.accuracy, q.Where
-			done := a.waiting("asking, encrypted")
+			var at atomic.Pointer[sdk.CohortProgress]
+			q.Progress = func(p sdk.CohortProgress) { at.Store(&p) }
+			done := a.waitingFor(func() string { return "asking, encrypted" + cohortStep(at.Load()) })
 			result, err := call(client, ctx, q)
 			done()
 			if err != nil {
@@ -107,6 +110,19 @@ verified. --codes takes a file with one code per line, - for standard input, or 
 	f.StringVar(&receiptFile, "receipt", "", "write the receipt to a `file`")
 	f.StringVar(&resultFile, "result", "", "write the recorded reply bytes to a `file`, for receipt verify --result")
 	return cmd
+}
+
+// cohortStep says how far a question has come.
+func cohortStep(p *sdk.CohortProgress) string {
+	switch {
+	case p == nil:
+		return ""
+	case p.Step == "queue":
+		return fmt.Sprintf(": waiting for %d other uploads", p.Ahead)
+	case p.Step == "upload" && p.Total > 0:
+		return fmt.Sprintf(": uploading, %d %%", 100*p.Done/p.Total)
+	}
+	return ": " + p.Step
 }
 
 // readCodes takes a list, or a file with one code per line. A word without comma that names a file is the file.

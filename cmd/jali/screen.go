@@ -79,6 +79,11 @@ func cell(s string) string { return strings.ReplaceAll(printable(s), "\n", " ") 
 
 // waiting shows on a terminal that a call is under way, once it takes longer than a moment. The returned func ends it.
 func (a *app) waiting(what string) (done func()) {
+	return a.waitingFor(func() string { return what })
+}
+
+// waitingFor is waiting for something of several steps: what says which.
+func (a *app) waitingFor(what func() string) (done func()) {
 	if !a.screen.progress {
 		return func() {}
 	}
@@ -94,7 +99,7 @@ func (a *app) waiting(what string) (done func()) {
 				fmt.Fprint(a.stderr, "\r\x1b[K")
 				return
 			case <-tick.C:
-				fmt.Fprintf(a.stderr, "\r\x1b[K%s", a.screen.err.faint(fmt.Sprintf("%s ... %.1f s", what, time.Since(start).Seconds())))
+				fmt.Fprintf(a.stderr, "\r\x1b[K%s", a.screen.err.faint(fmt.Sprintf("%s ... %.1f s", what(), time.Since(start).Seconds())))
 			}
 		}
 	}()
