@@ -35,9 +35,12 @@ type Agreement struct {
 // PopulationBudget is the agreement's cap on one population's ledger.
 type PopulationBudget struct {
 	Population string
-	PU         int64
+	// PU is the cap in privacy units; in mode sdc, where the file says cells, in cells.
+	PU int64
 	// Delta is the cap in delta, in units of 1e-18, for questions with private group keys. 0: none are answered.
 	Delta int64
+
+	unit string // the key it was written under
 }
 
 // Source is the file as it was registered.

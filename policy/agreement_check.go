@@ -30,10 +30,10 @@ func (a *Agreement) check(r *reader) error {
 		return r.errorf("title", "must be 1 to 500 bytes long")
 	case !slices.Contains([]string{"active", "suspended", "ended"}, a.State):
 		return r.errorf("state", "must be active, suspended or ended")
-	case a.Mode == "sdc":
-		return r.errorf("mode", "sdc is not available; write dp")
-	case a.Mode != "dp":
-		return r.errorf("mode", "must be dp")
+	case a.Mode != "dp" && a.Mode != "sdc":
+		return r.errorf("mode", "must be dp or sdc, the mode of the datasets")
+	case a.Mode == "sdc" && slices.Contains(a.Kinds, "encrypted"):
+		return r.errorf("kinds", "mode sdc knows no encrypted questions: its rules must see the cells")
 	case !(a.MinError > 0 && a.MinError <= 1e15):
 		return r.errorf("min_error", "must be a positive number: the smallest half-width at 95 %% a query may ask")
 	case a.MaxPricePU < 1 || a.MaxPricePU > maxPU:
@@ -104,6 +104,14 @@ func (a *Agreement) checkDatasets(r *reader) error {
 	return nil
 }
 
+// unit is the key of a budget in the agreement's mode.
+func (a *Agreement) unit() string {
+	if a.Mode == "sdc" {
+		return "cells"
+	}
+	return "pu"
+}
+
 func (a *Agreement) checkBudget(r *reader) error {
 	if len(a.Budget) == 0 || len(a.Budget) > 64 {
 		return r.errorf("budget", "must list 1 to 64 populations with their pu")
@@ -116,8 +124,14 @@ func (a *Agreement) checkBudget(r *reader) error {
 		if slices.ContainsFunc(a.Budget[:i], func(e PopulationBudget) bool { return e.Population == b.Population }) {
 			return r.errorf(here+".population", "is listed twice")
 		}
+		if unit := a.unit(); b.unit != unit {
+			return r.errorf(here, "mode %s has a budget of %s: give %s: and a whole number", a.Mode, map[string]string{"pu": "privacy units", "cells": "cells"}[unit], unit)
+		}
 		if b.PU < 1 || b.PU > maxPU {
-			return r.errorf(here+".pu", "must be a whole number from 1 to %d", int64(maxPU))
+			return r.errorf(here+"."+b.unit, "must be a whole number from 1 to %d", int64(maxPU))
+		}
+		if b.Delta > 0 && a.Mode == "sdc" {
+			return r.errorf(here+".delta", "mode sdc has no delta: leave it out")
 		}
 	}
 	return nil

@@ -135,11 +135,18 @@ func (r *reader) agreement(body ast.Node) (a Agreement, dates [2]string) {
 	}
 	for i, n := range r.items("budget", o["budget"]) {
 		p := at("budget", i)
-		b := r.object(p, n, []string{"population", "pu"}, []string{"delta"})
-		own := PopulationBudget{
-			Population: r.text(p+".population", b["population"]),
-			PU:         r.integer(p+".pu", b["pu"]),
+		b := r.object(p, n, []string{"population"}, []string{"pu", "cells", "delta"})
+		own := PopulationBudget{Population: r.text(p+".population", b["population"]), unit: "pu"}
+		if b["cells"] != nil {
+			own.unit = "cells"
 		}
+		if own.unit == "cells" && b["pu"] != nil {
+			r.fail(p+".pu", "a budget is in privacy units or in cells, not in both")
+		}
+		if r.err == nil && b[own.unit] == nil {
+			r.fail(p+".pu", "is missing")
+		}
+		own.PU = r.integer(p+"."+own.unit, b[own.unit])
 		if b["delta"] != nil {
 			own.Delta = r.delta(p+".delta", b["delta"])
 		}

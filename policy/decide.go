@@ -97,6 +97,9 @@ func (b *Bundle) evaluate(ctx context.Context, input ast.Value, timeout time.Dur
 		if err != nil {
 			return Verdict{}, err
 		}
+		if (obl.Control != nil) != inControlMode(input) {
+			return Verdict{}, fmt.Errorf("%w: the obligation sdc belongs to mode sdc, and to no other", ErrEval)
+		}
 		return Verdict{Allowed: true, Obligations: obl}, nil
 	}
 	got, err = eval(ctx, b.reasons, input)
@@ -135,22 +138,64 @@ func evalError(err error) error {
 // obligations refuses anything but whole positive numbers: an allow without its conditions is no allow.
 func obligations(v any) (Obligations, error) {
 	m, ok := v.(map[string]any)
-	if !ok || len(m) != 2 {
-		return Obligations{}, fmt.Errorf("%w: obligations must be min_cohort and max_cells", ErrEval)
+	control, controlled := m["sdc"]
+	if !ok || len(m) != 2 && !(controlled && len(m) == 3) {
+		return Obligations{}, fmt.Errorf("%w: obligations must be min_cohort and max_cells, and sdc in that mode", ErrEval)
 	}
 	var out Obligations
-	for name, to := range map[string]*int64{"min_cohort": &out.MinCohort, "max_cells": &out.MaxCells} {
+	if err := wholes(m, map[string]*int64{"min_cohort": &out.MinCohort, "max_cells": &out.MaxCells}); err != nil {
+		return Obligations{}, err
+	}
+	if controlled {
+		c, err := controls(control)
+		if err != nil {
+			return Obligations{}, err
+		}
+		out.Control = c
+	}
+	return out, nil
+}
+
+// inControlMode reports whether the question is about data in mode sdc. What cannot be read is not dp.
+func inControlMode(input ast.Value) bool {
+	mode, err := input.Find(ast.Ref{ast.StringTerm("query"), ast.StringTerm("mode")})
+	return err != nil || mode.Compare(ast.String("dp")) != 0
+}
+
+// controls reads the parameters of mode sdc: all of them, and nothing else.
+func controls(v any) (*Control, error) {
+	var c Control
+	to := map[string]*int64{
+		"min_cell": &c.MinCell, "base": &c.Base, "p_percent": &c.Percent, "dominance_percent": &c.Dominance,
+		"cells": &c.Cells, "refusals": &c.Refusals,
+	}
+	m, ok := v.(map[string]any)
+	if !ok || len(m) != len(to) {
+		return nil, fmt.Errorf("%w: obligation sdc must have exactly min_cell, base, p_percent, dominance_percent, cells and refusals", ErrEval)
+	}
+	if err := wholes(m, to); err != nil {
+		return nil, err
+	}
+	if c.Percent > 100 || c.Dominance > 100 || c.Base > c.MinCell {
+		return nil, fmt.Errorf("%w: obligation sdc: a percentage is above 100, or the base above the smallest cell", ErrEval)
+	}
+	return &c, nil
+}
+
+// wholes reads whole positive numbers.
+func wholes(m map[string]any, into map[string]*int64) error {
+	for name, to := range into {
 		n, ok := m[name].(json.Number)
 		if !ok {
-			return Obligations{}, fmt.Errorf("%w: obligation %s is not a number", ErrEval, name)
+			return fmt.Errorf("%w: obligation %s is not a number", ErrEval, name)
 		}
 		i, err := n.Int64()
 		if err != nil || i < 1 || i > 1<<53-1 {
-			return Obligations{}, fmt.Errorf("%w: obligation %s is not a whole positive number", ErrEval, name)
+			return fmt.Errorf("%w: obligation %s is not a whole positive number", ErrEval, name)
 		}
 		*to = i
 	}
-	return out, nil
+	return nil
 }
 
 // parseReasons always gives at least one reason: a denial is a denial however badly the bundle explains it.

@@ -92,7 +92,7 @@ func TestProbesAreRefused(t *testing.T) {
 		"purpose not agreed": "purpose_agreed", "purpose unknown": "purpose_known",
 		"another dataset": "dataset", "another table": "tables", "no table": "tables",
 		"another column": "columns", "column of another table": "columns", "another sensitivity": "sensitivity",
-		"another kind": "kind", "kind unknown": "kind", "another mode": "mode",
+		"another kind": "kind", "kind unknown": "kind", "another mode": "mode", "agreement of another mode": "mode",
 		"below the accuracy floor": "accuracy", "above the price limit": "price", "above the rate": "rate",
 		"before its hours": "hours", "after its hours": "hours",
 	}

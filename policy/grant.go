@@ -17,6 +17,18 @@ type Grant struct {
 type Obligations struct {
 	MinCohort int64 // rows with a noisy count below it are hidden; private keys below it are never kept
 	MaxCells  int64
+	// Control is there exactly in mode sdc: the rules that its answers are held to.
+	Control *Control
+}
+
+// Control are the parameters of classical disclosure control, which has no default: a bundle names every one.
+type Control struct {
+	MinCell   int64 `json:"min_cell"`          // persons in a printed cell, at least
+	Base      int64 `json:"base"`              // printed figures are multiples of it
+	Percent   int64 `json:"p_percent"`         // p % rule: the others beyond the second add up to this share of the largest, at least
+	Dominance int64 `json:"dominance_percent"` // (n,k) rule with n = 2: the two largest have at most this share
+	Cells     int64 `json:"cells"`             // of an agreement in all
+	Refusals  int64 `json:"refusals"`          // NOT_RELEASED of an agreement's version until a person looks
 }
 
 // grantLife is how long a grant may wait for its commit. A grant ends with its agreement too.

@@ -43,6 +43,7 @@ var probes = []struct {
 		in.Agreement.Kinds = []string{"rows"}
 	}},
 	{"another mode", func(in *Input) { in.Query.Mode = "sdc" }},
+	{"agreement of another mode", func(in *Input) { in.Agreement.Mode = "sdc" }},
 	{"below the accuracy floor", func(in *Input) { in.Query.Error = 9.999 }},
 	{"above the price limit", func(in *Input) { in.Price.PU = 501 }},
 	{"above the rate", func(in *Input) { in.Rate.LastHour = 20 }},

@@ -159,10 +159,18 @@ column_opened(name) if {
 }
 
 # What an allow carries. The strictest cohort of default, purpose, dataset class and column sensitivities wins.
-obligations := {
-	"min_cohort": max(cohorts),
-	"max_cells": data.jali.limits.max_cells,
-}
+obligations := object.union(
+	{
+		"min_cohort": max(cohorts),
+		"max_cells": data.jali.limits.max_cells,
+	},
+	control,
+)
+
+# In mode sdc the parameters of classical disclosure control are a part of every grant.
+default control := {}
+
+control := {"sdc": data.jali.sdc} if input.query.mode == "sdc"
 
 cohorts contains data.jali.limits.min_cohort
 
