@@ -8,8 +8,12 @@ import (
 // Mode says how answers about a population are protected. A population is in exactly one mode.
 type Mode string
 
-// ModeDP is rho-zCDP differential privacy, the only mode built so far. SDC is reserved.
-const ModeDP Mode = "dp"
+// ModeDP is rho-zCDP differential privacy. ModeSDC is classical disclosure control, for agencies that mandate it: rules, memory and
+// quotas without a formal guarantee.
+const (
+	ModeDP  Mode = "dp"
+	ModeSDC Mode = "sdc"
+)
 
 // Role says what a query may do with a column. A column may have several roles.
 type Role string
@@ -101,6 +105,8 @@ type Column struct {
 	Labels map[string]string
 	// PrivateKeys allows GROUP BY without a public domain: keys come from the data behind a threshold.
 	PrivateKeys bool
+	// Open (mode sdc): that all persons of a group have one value of this column tells nothing about them, as with sex or region.
+	Open bool
 	// Pattern is an anchored RE2 expression each text value matched at import. Empty if Codes is set.
 	Pattern string
 	// Lo and Hi bound numeric and date values (scaled): verified at import. ClipLo, ClipHi are the bounds of a value

@@ -6,6 +6,7 @@ import "slices"
 // are valid.
 func (p *parse) check(d *Dataset) {
 	p.threshold = d.ThresholdDelta
+	p.checkMode(d)
 	private := false
 	for _, t := range d.Tables {
 		private = private || !t.Public
@@ -20,6 +21,22 @@ func (p *parse) check(d *Dataset) {
 	}
 	for i := range d.Joins {
 		p.checkJoin(d, i)
+	}
+}
+
+// checkMode refuses what only the other mode has.
+func (p *parse) checkMode(d *Dataset) {
+	for _, t := range d.Tables {
+		for _, c := range t.Columns {
+			switch {
+			case d.Mode == ModeSDC && c.PrivateKeys:
+				p.at(p.nodes[c], "give `codes:`, or leave the role group out", "%s.%s: mode sdc has no private keys: which groups there are would be shown exactly", t.Name, c.Name)
+			case d.Mode != ModeSDC && c.Open:
+				p.at(p.nodes[c], "remove it: in mode dp no figure is exact", "%s.%s: `open` belongs to mode sdc", t.Name, c.Name)
+			case c.Open && !c.Has(RoleGroup) && c.Bands == nil:
+				p.at(p.nodes[c], "remove it", "%s.%s: `open` is for columns that are grouped by", t.Name, c.Name)
+			}
+		}
 	}
 }
 

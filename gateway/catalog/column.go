@@ -22,6 +22,7 @@ func (p *parse) column(t *Table, key string, keyNode, n ast.Node) *Column {
 		Sensitivity: o.need("sensitivity", what, "give the class policy decides on, for example `sensitivity: normal`"),
 		PerPerson:   o.flag("per_person"),
 		PrivateKeys: o.flag("private_keys"),
+		Open:        o.flag("open"),
 		Pattern:     o.text("pattern"),
 	}
 	p.nodes[c] = keyNode

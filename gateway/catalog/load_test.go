@@ -179,7 +179,9 @@ func TestRefuse(t *testing.T) {
 		{"anchor", "title: A scheme", "title: &a A scheme", "single value"},
 		{"version", "catalogue: 1", "catalogue: 2", "unknown catalogue format"},
 		{"no population", "population: insured\n", "", "no population"},
-		{"sdc", "level: 2", "mode: sdc", "differential privacy only"},
+		{"mode", "level: 2", "mode: none", "unknown mode of protection"},
+		{"open in dp", "private_keys: true", "private_keys: true, open: true", "belongs to mode sdc"},
+		{"private keys in sdc", "level: 2", "mode: sdc", "mode sdc has no private keys"},
 		{"level", "level: 2", "level: 3", "from 1 to 2"},
 		{"slots", "slots: [25ms, 100ms]", "slots: [100ms, 25ms]", "ascending"},
 		{"upper case", "      sex:", "      Sex:", "column name is not valid"},
@@ -332,4 +334,28 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("second reading differs: %v", err)
 		}
 	})
+}
+
+// TestOpen: in mode sdc a column may be open, and a catalogue in which it is differs from one in which it is not.
+func TestOpen(t *testing.T) {
+	const text = `catalogue: 1
+dataset: d
+population: d
+mode: sdc
+class: c
+tables:
+  t:
+    rows_per_person: 1
+    columns:
+      id: {type: integer, role: person, sensitivity: low}
+      sex: {type: integer, role: group, sensitivity: low, codes: [0, 1]}
+`
+	closed, err := Parse("d.yaml", []byte(text), nil)
+	if err != nil || closed.Mode != ModeSDC {
+		t.Fatalf("%+v, %v", closed, err)
+	}
+	open, err := Parse("d.yaml", []byte(strings.Replace(text, "codes: [0, 1]", "codes: [0, 1], open: true", 1)), nil)
+	if err != nil || !open.Tables[0].Columns[1].Open || open.Digest == closed.Digest {
+		t.Errorf("%+v, %v", open, err)
+	}
 }

@@ -59,8 +59,8 @@ func (p *parse) dataset(n ast.Node) *Dataset {
 	}
 	if d.Mode == "" {
 		d.Mode = ModeDP
-	} else if d.Mode != ModeDP {
-		p.at(o.get("mode"), "write `mode: dp`", "this gateway protects by differential privacy only")
+	} else if d.Mode != ModeDP && d.Mode != ModeSDC {
+		p.at(o.get("mode"), "write `mode: dp` for differential privacy, or `mode: sdc` for classical disclosure control", "unknown mode of protection")
 	}
 	if n := o.get("tables"); n == nil {
 		p.at(o.node, "declare at least one table under `tables:`", "the dataset has no tables")
