@@ -24,6 +24,8 @@ type CohortAnswer struct {
 	Receipt    []byte
 	Decision   uint64
 	SlotOff    bool
+	// Notes say what the numbers mean and leave out.
+	Notes []string
 }
 
 const replyType = "application/vnd.jali.cohort-reply"
@@ -198,7 +200,7 @@ func (g *Gateway) respondBlind(a *ask, intent, release uint64, reply []byte, rep
 	}
 	return CohortAnswer{
 		Reply: reply, Aggregates: a.blind.outputs, Price: a.cost, Budget: g.visible(a), Replayed: replayed,
-		Receipt: text, Decision: intent, SlotOff: !a.data.slotted(),
+		Receipt: text, Decision: intent, SlotOff: !a.data.slotted(), Notes: a.blind.notes(a),
 	}, nil
 }
 

@@ -289,6 +289,22 @@ func (b *blind) describe(a *ask) *Refusal {
 	return nil
 }
 
+// notes say what the numbers mean where they are not what one might think. They are the same whatever is selected.
+func (b *blind) notes(a *ask) []string {
+	var notes []string
+	bounds, each := a.plan.Bounds, "category"
+	if len(b.domain.by) > 1 || b.domain.group != nil {
+		each = "cell"
+	}
+	if b.req.Aggregate == "count" && bounds.Groups > 1 {
+		notes = append(notes, fmt.Sprintf("counts are of persons per %s, added up: a person in several selected ones counts in each, up to %d times", each, bounds.Groups))
+	}
+	if !bounds.Proved {
+		notes = append(notes, fmt.Sprintf("a person counts in at most %d of all %s and with at most %d rows in each; what lies beyond is left out, selected or not", bounds.Groups, map[string]string{"category": "categories", "cell": "cells"}[each], bounds.PerCol))
+	}
+	return notes
+}
+
 // text is the public part of the question in words, for the record.
 func (r CohortRequest) text() string {
 	s := "encrypted " + r.Aggregate

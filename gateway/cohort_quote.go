@@ -60,9 +60,7 @@ func (g *Gateway) QuoteCohort(ctx context.Context, who identity.Principal, req C
 	if min := a.grant.Obligations().MinCohort; min > 0 {
 		offer.Warnings = append(offer.Warnings, fmt.Sprintf("the minimum cohort of %d cannot be held against a selection nobody sees: noise alone protects, and the size rule counts categories, not persons", min))
 	}
-	if !a.plan.Bounds.Proved {
-		offer.Warnings = append(offer.Warnings, fmt.Sprintf("a person counts in at most %d categories and with at most %d rows in each; what lies beyond is left out", a.plan.Bounds.Groups, a.plan.Bounds.PerCol))
-	}
+	offer.Warnings = append(offer.Warnings, b.notes(a)...)
 	if over := g.affordable(a); over != "" {
 		r := g.overBudget(a, over, 0)
 		offer.Reasons = []policy.Reason{{Code: string(r.Code), Text: r.Message, Hint: r.Hint}}

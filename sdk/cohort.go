@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 
 	"jali/audit"
@@ -24,10 +26,13 @@ var ErrRejected = errors.New("selector rejected or rule violated")
 type CohortQuery struct {
 	// Agreement, Purpose, Dataset and Error are as in Query; the agreement must open the kind "encrypted".
 	Agreement, Purpose, Dataset, Error string
-	// By is "table.column": a column with public codes, or a declared band.
+	// By is "table.column": a column with public codes, or a declared band. Two with a comma select pairs of codes.
 	By string
-	// Codes are the secret: which categories count.
-	Codes []string
+	// Codes are the secret: which categories count. With two columns in By, Tuples has one pair of codes per selected cell instead.
+	Codes  []string
+	Tuples [][]string
+	// Group is "table.column", in the clear: one number for each of its groups. Empty: one number over all.
+	Group string
 	// Where is an SQL condition over the table; it is not encrypted.
 	Where string
 	// Measure is the column that CohortSum and CohortMean add up.
@@ -48,7 +53,7 @@ type CohortProgress struct {
 	Ahead int
 }
 
-// CohortResult is a verified, decrypted answer: one row with one measure.
+// CohortResult is a verified, decrypted answer: one row with one measure, or one such row per group.
 type CohortResult struct {
 	Result
 	// UploadedBytes and DownloadedBytes count what travelled: the selector, a new key if one was registered, and the reply.
@@ -77,11 +82,21 @@ func (q CohortQuery) check(aggregate string) error {
 	invalid := func(message, hint string) error {
 		return &QueryError{Code: "INVALID", Message: message, Hint: hint}
 	}
-	table, column, ok := strings.Cut(q.By, ".")
+	columns := strings.Split(q.By, ",")
+	for _, name := range columns {
+		if table, column, ok := strings.Cut(name, "."); !ok || table == "" || column == "" {
+			return invalid("no column to select by given", "name it as table.column (--by), e.g. medical_claim.icd")
+		}
+	}
+	for _, tuple := range q.Tuples {
+		if len(tuple) != len(columns) {
+			return invalid("a selected cell does not have one code for each column", "give one code for each column of --by, with a comma")
+		}
+	}
 	switch {
-	case !ok || table == "" || column == "":
-		return invalid("no column to select by given", "name it as table.column (--by), e.g. medical_claim.icd")
-	case len(q.Codes) == 0:
+	case len(q.Codes) > 0 && len(q.Tuples) > 0, len(q.Codes) > 0 && len(columns) > 1:
+		return invalid("codes of one column cannot select pairs", "with two columns name pairs of codes")
+	case len(q.Codes) == 0 && len(q.Tuples) == 0:
 		return invalid("no codes given", "name the codes to select (--codes)")
 	case aggregate != "count" && q.Measure == "":
 		return invalid("no measure given", "name the column to add up (--measure)")
@@ -161,12 +176,12 @@ func (c *Client) cohort(ctx context.Context, q CohortQuery, aggregate string) (*
 	case err != nil:
 		return nil, fmt.Errorf("decrypt answer: %w", err)
 	}
-	result, err := cohortResult(aggregate, offer.GetAggregates(), numbers)
+	result, err := cohortResult(aggregate, q.Group, offer.GetAggregates(), numbers)
 	if err != nil {
 		return nil, fmt.Errorf("read answer: %w", err)
 	}
 	result.PricePU, result.Budget, result.Replayed, result.SlotsOff = answer.GetPricePu(), balanceOf(answer.GetBudget()), answer.GetReplayed(), answer.GetSlotsOff()
-	result.Receipt, result.Raw = receipt, answer.GetReply()
+	result.Receipt, result.Raw, result.Notes = receipt, answer.GetReply(), answer.GetNotes()
 	result.UploadedBytes, result.DownloadedBytes = registered+int64(encryption.Bytes()), int64(len(answer.GetReply()))
 	return result, nil
 }
@@ -174,7 +189,7 @@ func (c *Client) cohort(ctx context.Context, q CohortQuery, aggregate string) (*
 // cohortQuote asks for a quote; one that is refused is an error.
 func (c *Client) cohortQuote(ctx context.Context, q CohortQuery, aggregate string, key []byte) (*jaliv1.CohortServiceQuoteResponse, error) {
 	req := &jaliv1.CohortServiceQuoteRequest{
-		Agreement: q.Agreement, Purpose: q.Purpose, Dataset: q.Dataset, Key: key, By: q.By, Where: q.Where,
+		Agreement: q.Agreement, Purpose: q.Purpose, Dataset: q.Dataset, Key: key, By: q.By, Group: q.Group, Where: q.Where,
 		Aggregate: aggregate, Measure: q.Measure, Error: q.Error,
 	}
 	switch {
@@ -338,6 +353,7 @@ func matchesCohort(q CohortQuery, aggregate string, key *storedKey, offer *jaliv
 	}
 	var on struct {
 		By        string `json:"by"`
+		Group     string `json:"group"`
 		Where     string `json:"where"`
 		Aggregate string `json:"aggregate"`
 		Measure   string `json:"measure"`
@@ -349,7 +365,7 @@ func matchesCohort(q CohortQuery, aggregate string, key *storedKey, offer *jaliv
 		return errors.New("the receipt does not disclose the question")
 	}
 	id := key.ID()
-	if on.By != q.By || on.Where != q.Where || on.Aggregate != aggregate || on.Measure != q.Measure || on.Error != q.Error ||
+	if on.By != q.By || on.Group != q.Group || on.Where != q.Where || on.Aggregate != aggregate || on.Measure != q.Measure || on.Error != q.Error ||
 		on.Key != hex.EncodeToString(id[:]) || on.Nonce != hex.EncodeToString(offer.GetNonce()) {
 		return other("question")
 	}
@@ -372,10 +388,17 @@ func selectorError(err error) error {
 	return fmt.Errorf("encrypt: %w", err)
 }
 
-// mappingOf is the digest of a list of entries: docs/encrypted-queries.md, "Entries".
-func mappingOf(by string, codes []string) []byte {
+// mappingOf is the digest of the lists of entries: docs/encrypted-queries.md, "Entries".
+func mappingOf(by string, lists ...[]string) []byte {
+	parts := []string{"jali cohort entries 1", by}
+	if len(lists) > 1 {
+		parts[0] = "jali cohort cells 1"
+		for _, list := range lists {
+			parts = append(parts, strconv.Itoa(len(list)))
+		}
+	}
 	h := sha256.New()
-	for _, part := range append([]string{"jali cohort entries 1", by}, codes...) {
+	for _, part := range slices.Concat(append([][]string{parts}, lists...)...) {
 		var n [8]byte
 		for i := range n {
 			n[i] = byte(len(part) >> (8 * i))

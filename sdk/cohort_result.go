@@ -13,26 +13,65 @@ import (
 // z95 is the two-sided 95 % normal quantile, rounded up.
 const z95 = 1.959964
 
-// cohortResult makes the answer of one row and one measure from the decrypted numbers.
-func cohortResult(aggregate string, parts []*jaliv1.CohortAggregate, numbers []int64) (*CohortResult, error) {
+// cohortResult makes the answer from the decrypted numbers: one row with one measure, or one for each group.
+func cohortResult(aggregate, group string, parts []*jaliv1.CohortAggregate, numbers []int64) (*CohortResult, error) {
 	want := map[string]int{"count": 1, "sum": 1, "mean": 2}[aggregate]
-	if len(parts) != want || len(numbers) != want {
+	if want == 0 || len(parts) == 0 || len(parts)%want != 0 || len(numbers) != len(parts) || group == "" && len(parts) != want {
 		return nil, errors.New("the reply does not have the numbers that were asked for")
 	}
 	last := parts[want-1]
-	column := Column{Name: aggregate, Recorded: last.GetName(), Kind: aggregate, Role: "measure", Unit: last.GetUnit()}
-	out := &CohortResult{Result: Result{Columns: []Column{column}}}
-	value, half := fixed(numbers[0], last.GetDecimals()), fixed(last.GetHalfWidth(), last.GetDecimals())
+	measure := Column{Name: aggregate, Recorded: last.GetName(), Kind: aggregate, Role: "measure", Unit: last.GetUnit()}
 	if aggregate == "mean" {
-		column.Recorded = "mean of " + last.GetName()
-		value, half = cohortMean(parts, numbers)
-		if value.IsNull() {
-			out.HiddenGroups = 1
+		measure.Recorded = "mean of " + last.GetName()
+	}
+	out := &CohortResult{Result: Result{Columns: []Column{measure}}}
+	if group != "" {
+		name := group[strings.LastIndex(group, ".")+1:]
+		out.Columns = []Column{{Name: name, Recorded: name, Kind: groupKind(parts), Role: "group"}, measure}
+	}
+	for len(parts) > 0 {
+		mine, values := parts[:want], numbers[:want]
+		parts, numbers = parts[want:], numbers[want:]
+		last := mine[want-1]
+		value, half := fixed(values[0], last.GetDecimals()), fixed(last.GetHalfWidth(), last.GetDecimals())
+		if aggregate == "mean" {
+			if value, half = cohortMean(mine, values); value.IsNull() {
+				out.HiddenGroups++
+			}
+		}
+		row := []Value{value}
+		if group != "" {
+			for _, p := range mine {
+				if p.GetGroup() == nil || p.GetGroup().GetText() != mine[0].GetGroup().GetText() || p.GetGroup().GetKind() != mine[0].GetGroup().GetKind() {
+					return nil, errors.New("the reply does not have its numbers group by group")
+				}
+			}
+			row = []Value{labelValue(last.GetGroup()), value}
+		}
+		out.Rows, out.Error95 = append(out.Rows, row), append(out.Error95, []Value{half})
+	}
+	return out, nil
+}
+
+// groupKind is the type of the labels: of the first that is one.
+func groupKind(parts []*jaliv1.CohortAggregate) string {
+	for _, p := range parts {
+		if kind := p.GetGroup().GetKind(); kind != "" {
+			return kind
 		}
 	}
-	out.Columns[0] = column
-	out.Rows, out.Error95 = [][]Value{{value}}, [][]Value{{half}}
-	return out, nil
+	return "text"
+}
+
+// labelValue is a group's label as in SQL answers: numbers are numbers, dates text, and what is on no list null.
+func labelValue(g *jaliv1.GroupLabel) Value {
+	switch g.GetKind() {
+	case "":
+		return Value{}
+	case "integer", "decimal":
+		return Value{kind: number, text: g.GetText()}
+	}
+	return Value{kind: text, text: g.GetText()}
 }
 
 // cohortMean is center + sum/count with Fieller's interval (Fieller 1954), as for averages in SQL; null where the count is below

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
@@ -59,12 +60,18 @@ func (a *app) cohortAsk(name, short string, call cohortCall) *cobra.Command {
 		Long: short + `.
 
 It is charged to the agreement's privacy budget, and never refunded. The answer is decrypted and printed only after its receipt has
-verified. --codes takes a file with one code per line, - for standard input, or a list with commas.`,
+verified. --codes takes a file with one code per line, - for standard input, or a list with commas. With two columns in --by each
+line has a pair of codes as CSV, and a list has pairs with semicolons: E10,2019;E11,2020. --group-by asks for one number per group.`,
 		Example: example + "\n  jali cohort " + name + " --by medical_claim.icd --codes E10,E11 --where \"setting = 'inpatient'\" --min-size 2 --error 50 --format json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var err error
-			if q.Codes, err = a.readCodes(codes); err != nil {
+			if strings.Contains(q.By, ",") {
+				q.Tuples, err = a.readTuples(codes)
+			} else {
+				q.Codes, err = a.readCodes(codes)
+			}
+			if err != nil {
 				return err
 			}
 			for _, path := range []string{receiptFile, resultFile} {
@@ -98,7 +105,8 @@ verified. --codes takes a file with one code per line, - for standard input, or 
 	ask.registerTerms(cmd, a)
 	form.register(cmd, formatTable, formatCSV, formatJSON)
 	f := cmd.Flags()
-	f.StringVar(&q.By, "by", "", "`table.column` whose codes are selected")
+	f.StringVar(&q.By, "by", "", "`table.column` whose codes are selected; two with a comma select pairs")
+	f.StringVar(&q.Group, "group-by", "", "`table.column` to report by; it is not encrypted")
 	f.StringVar(&codes, "codes", "", "the secret codes: a `FILE`, - or a list C,C,...")
 	f.StringVar(&q.Where, "where", "", "SQL `condition` over the table; it is not encrypted")
 	if name != "count" {
@@ -125,35 +133,17 @@ func cohortStep(p *sdk.CohortProgress) string {
 	return ": " + p.Step
 }
 
-// readCodes takes a list, or a file with one code per line. A word without comma that names a file is the file.
+const codesHint = "--codes FILE with one code per line, or --codes E10,E11; with two columns pairs such as E10,2019 per line, or E10,2019;E11,2020"
+
+// readCodes takes a list, or a file with one code per line.
 func (a *app) readCodes(s string) ([]string, error) {
-	const hint = "--codes FILE with one code per line, or --codes E10,E11"
-	if strings.TrimSpace(s) == "" {
-		return nil, usagef(hint, "no --codes given")
+	text, file, err := a.codesText(s)
+	if err != nil {
+		return nil, err
 	}
-	sep, text := ",", s
-	var in io.Reader
-	if s == "-" {
-		in = a.stdin
-	} else if info, err := os.Stat(s); err == nil && !info.IsDir() {
-		file, err := os.Open(s)
-		if err != nil {
-			return nil, usagef(hint, "read codes: %w", err)
-		}
-		defer file.Close()
-		in = file
-	} else if strings.ContainsAny(s, `/\`) {
-		return nil, usagef(hint, "%s: there is no such file", s)
-	}
-	if in != nil {
-		b, err := io.ReadAll(io.LimitReader(in, maxCodes+1))
-		if err != nil {
-			return nil, usagef(hint, "read codes: %w", err)
-		}
-		if len(b) > maxCodes {
-			return nil, usagef(hint, "the list of codes is longer than %d bytes", maxCodes)
-		}
-		sep, text = "\n", string(b)
+	sep := ","
+	if file {
+		sep = "\n"
 	}
 	var codes []string
 	seen := map[string]bool{}
@@ -163,9 +153,69 @@ func (a *app) readCodes(s string) ([]string, error) {
 		}
 	}
 	if len(codes) == 0 {
-		return nil, usagef(hint, "the list of codes is empty")
+		return nil, usagef(codesHint, "the list of codes is empty")
 	}
 	return codes, nil
+}
+
+// readTuples takes pairs: as CSV one per line of a file, or with semicolons between them.
+func (a *app) readTuples(s string) ([][]string, error) {
+	text, file, err := a.codesText(s)
+	if err != nil {
+		return nil, err
+	}
+	if !file {
+		text = strings.ReplaceAll(text, ";", "\n")
+	}
+	r := csv.NewReader(strings.NewReader(text))
+	r.FieldsPerRecord, r.TrimLeadingSpace = 2, true
+	tuples, err := r.ReadAll()
+	var bad *csv.ParseError
+	switch {
+	case errors.As(err, &bad): // without its cause, which may quote a code
+		return nil, usagef(codesHint, "line %d of the codes is no pair", bad.Line)
+	case err != nil:
+		return nil, usagef(codesHint, "the codes are no pairs")
+	case len(tuples) == 0:
+		return nil, usagef(codesHint, "the list of codes is empty")
+	}
+	for _, t := range tuples {
+		for i := range t {
+			t[i] = strings.TrimSpace(t[i])
+		}
+	}
+	return tuples, nil
+}
+
+// codesText is what --codes names. A word without comma that names a file is the file.
+func (a *app) codesText(s string) (text string, file bool, err error) {
+	if strings.TrimSpace(s) == "" {
+		return "", false, usagef(codesHint, "no --codes given")
+	}
+	var in io.Reader
+	if s == "-" {
+		in = a.stdin
+	} else if info, err := os.Stat(s); err == nil && !info.IsDir() {
+		file, err := os.Open(s)
+		if err != nil {
+			return "", false, usagef(codesHint, "read codes: %w", err)
+		}
+		defer file.Close()
+		in = file
+	} else if strings.ContainsAny(s, `/\`) {
+		return "", false, usagef(codesHint, "%s: there is no such file", s)
+	}
+	if in == nil {
+		return s, false, nil
+	}
+	b, err := io.ReadAll(io.LimitReader(in, maxCodes+1))
+	if err != nil {
+		return "", false, usagef(codesHint, "read codes: %w", err)
+	}
+	if len(b) > maxCodes {
+		return "", false, usagef(codesHint, "the list of codes is longer than %d bytes", maxCodes)
+	}
+	return string(b), true, nil
 }
 
 func (a *app) showCohort(form string, r *sdk.CohortResult) error {

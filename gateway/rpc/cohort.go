@@ -130,14 +130,14 @@ func (s *cohorts) Evaluate(ctx context.Context, in *jaliv1.EvaluateRequest) (*ja
 	}
 	return &jaliv1.EvaluateResponse{
 		Reply: a.Reply, Aggregates: aggregatesProto(a.Aggregates), PricePu: int64(a.Price.Rho.PU()), Budget: remainingProto(a.Budget),
-		Replayed: a.Replayed, Receipt: a.Receipt, Decision: a.Decision, SlotsOff: a.SlotOff,
+		Replayed: a.Replayed, Receipt: a.Receipt, Decision: a.Decision, SlotsOff: a.SlotOff, Notes: a.Notes,
 	}, nil
 }
 
 func cohortNative(in *jaliv1.CohortServiceQuoteRequest) gateway.CohortRequest {
 	req := gateway.CohortRequest{
 		Agreement: in.GetAgreement(), Purpose: in.GetPurpose(), Dataset: in.GetDataset(), Key: in.GetKey(),
-		By: in.GetBy(), Where: in.GetWhere(), Aggregate: in.GetAggregate(), Measure: in.GetMeasure(), Error: in.GetError(),
+		By: in.GetBy(), Group: in.GetGroup(), Where: in.GetWhere(), Aggregate: in.GetAggregate(), Measure: in.GetMeasure(), Error: in.GetError(),
 	}
 	switch rule := in.GetRule().GetRule().(type) {
 	case *jaliv1.SizeRule_Exact:
@@ -164,7 +164,7 @@ func cohortOfferProto(o gateway.CohortOffer) *jaliv1.CohortServiceQuoteResponse 
 func aggregatesProto(list []gateway.CohortAggregate) []*jaliv1.CohortAggregate {
 	out := make([]*jaliv1.CohortAggregate, len(list))
 	for i, a := range list {
-		out[i] = &jaliv1.CohortAggregate{Name: a.Name, HalfWidth: a.HalfWidth, Bound: a.Bound, Decimals: int32(a.Decimals), Center: a.Center, Unit: a.Unit}
+		out[i] = &jaliv1.CohortAggregate{Name: a.Name, HalfWidth: a.HalfWidth, Bound: a.Bound, Decimals: int32(a.Decimals), Center: a.Center, Unit: a.Unit, Group: groupLabelProto(a.Group)}
 	}
 	return out
 }
