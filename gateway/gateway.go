@@ -68,6 +68,10 @@ func Open(ctx context.Context, cfg Config) (*Gateway, error) {
 		quotes:     budget.NewBook(cfg.Now, quoteLife),
 		agreements: map[string]*agreement{}, datasets: map[string]*dataset{},
 	}
+	// A log that was made ready, and not yet in its place when something crashed, is put there first.
+	if err := finishShard(g.layout); err != nil {
+		return nil, fmt.Errorf("open gateway: %w", err)
+	}
 	var err error
 	if g.cohorts, err = newCohorts(cfg.Encrypted); err != nil {
 		return nil, fmt.Errorf("open gateway: %w", err)

@@ -223,6 +223,9 @@ func (g *Gateway) Checkpoint(identity.Principal) ([]byte, string, []string, erro
 	return g.log.Checkpoint(), g.log.Origin(), g.log.VKeys(), nil
 }
 
+// Final is the last checkpoint of the log before this one; empty for a log that began by itself.
+func (g *Gateway) Final() []byte { return g.log.Final() }
+
 // Proof is the C2SP tlog-proof of one entry against the latest checkpoint.
 func (g *Gateway) Proof(_ identity.Principal, seq uint64) ([]byte, error) {
 	if seq >= g.log.Size() {

@@ -32,7 +32,8 @@ type court struct {
 	away   atomic.Bool // then it knows no log
 }
 
-func newCourt(t *testing.T, vkeys string) *court {
+// newCourt knows the log whose keys lie in a file, and others.
+func newCourt(t *testing.T, vkeys string, others ...*audit.Keys) *court {
 	t.Helper()
 	text, err := os.ReadFile(vkeys)
 	if err != nil {
@@ -46,7 +47,7 @@ func newCourt(t *testing.T, vkeys string) *court {
 	if err := witness.Init(dir, "w.court.example"); err != nil {
 		t.Fatal(err)
 	}
-	s, err := witness.Open(witness.Config{Dir: dir, Logs: []*audit.Keys{keys}, Operator: slog.New(slog.DiscardHandler)})
+	s, err := witness.Open(witness.Config{Dir: dir, Logs: append([]*audit.Keys{keys}, others...), Operator: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

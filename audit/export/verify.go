@@ -91,7 +91,11 @@ func (v *verifier) run() (Report, error) {
 	if disclosed != nil {
 		defer disclosed.f.Close()
 	}
-	v.chain = audit.NewChain(v.keys.Origin, v.keys.VKeys, nil)
+	final, err := v.final(&rep)
+	if err != nil {
+		return Report{}, err
+	}
+	v.chain = audit.NewChain(v.keys.Origin, v.keys.VKeys, final)
 	v.chain.Visit = v.visit
 	v.tile = map[uint]*tile{}
 	for _, cp := range v.earlier {
@@ -210,6 +214,21 @@ func (v *verifier) packed(seq uint64) ([]byte, error) {
 		}
 	}
 	return line, nil
+}
+
+// final reads the last checkpoint of the log before this one, if this one goes on from another.
+func (v *verifier) final(rep *Report) ([]byte, error) {
+	text, err := v.read("final", 1<<20)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err == nil && len(text) == 0 {
+		err = fmt.Errorf("%w: final is empty", ErrInvalid)
+	}
+	if err == nil {
+		rep.note("the genesis commits to the last checkpoint of the log before, in the file final")
+	}
+	return text, err
 }
 
 // disclosures finds the one disclosures file that an export may have.

@@ -28,6 +28,8 @@ var (
 type Source struct {
 	Keys       *audit.Keys
 	Checkpoint []byte
+	// Final is the last checkpoint of the log before this one, to which the GENESIS commits; empty for a log that began by itself.
+	Final []byte
 	// Entries returns header lines from a number on, at least one while there are any below the checkpoint's size.
 	Entries func(from uint64) ([][]byte, error)
 	// Details returns the disclosures of an entry that can still be opened. Not called for the public.
@@ -52,7 +54,7 @@ func Write(dir string, src Source, audience string) (Report, error) {
 	if err != nil {
 		return Report{}, fmt.Errorf("export: %w", err)
 	}
-	w := &writer{dir: tmp, src: src, cp: cp, readers: readers, chain: audit.NewChain(src.Keys.Origin, src.Keys.VKeys, nil), tiles: map[uint]*tile{}}
+	w := &writer{dir: tmp, src: src, cp: cp, readers: readers, chain: audit.NewChain(src.Keys.Origin, src.Keys.VKeys, src.Final), tiles: map[uint]*tile{}}
 	if err := w.run(); err != nil {
 		return Report{}, fmt.Errorf("export: %w", errors.Join(err, os.RemoveAll(tmp)))
 	}
@@ -100,6 +102,11 @@ func (w *writer) run() error {
 	}
 	if root, err := w.chain.Root(); err != nil || root != w.cp.Root {
 		return fmt.Errorf("%w: the entries do not give the root of the checkpoint", ErrInvalid)
+	}
+	if len(w.src.Final) > 0 {
+		if err := w.file("final", w.src.Final); err != nil {
+			return err
+		}
 	}
 	return errors.Join(
 		w.rest(),

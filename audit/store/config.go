@@ -40,6 +40,9 @@ type CreateConfig struct {
 	Final []byte
 	PSize uint64
 	Why   string
+	// Carry are the ledgers of the shard before, Lost the entries of it that nobody has any more.
+	Carry []Carried
+	Lost  *Lost
 }
 
 // InDir is the layout of a state directory.

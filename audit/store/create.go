@@ -26,17 +26,9 @@ func Create(c CreateConfig) error {
 	if c.Why == "" {
 		c.Why = "new"
 	}
-	if _, err := os.Lstat(c.Signer); errors.Is(err, fs.ErrNotExist) {
-		if err := createLogKey(c.Signer, c.Origin); err != nil {
-			return err
-		}
-	}
-	s, err := loadSigner(c.Signer, c.Now)
+	s, err := makeSigner(c.Config, c.Origin)
 	if err != nil {
 		return err
-	}
-	if s.keys.Origin != c.Origin {
-		return fmt.Errorf("create: %w: the log key is of another origin", ErrKeyFile)
 	}
 	if err := createKeyring(c.Config); err != nil {
 		return err
@@ -45,6 +37,23 @@ func Create(c CreateConfig) error {
 		return err
 	}
 	return placeDB(c.Path, func(tx *bolt.Tx) error { return fill(tx, c, s.keys) })
+}
+
+// makeSigner loads the log's keys, which it makes if there are none.
+func makeSigner(c Config, origin string) (*signer, error) {
+	if _, err := os.Lstat(c.Signer); errors.Is(err, fs.ErrNotExist) {
+		if err := createLogKey(c.Signer, origin); err != nil {
+			return nil, err
+		}
+	}
+	s, err := loadSigner(c.Signer, c.Now)
+	if err != nil {
+		return nil, err
+	}
+	if s.keys.Origin != origin {
+		return nil, fmt.Errorf("create: %w: the log key is of another origin", ErrKeyFile)
+	}
+	return s, nil
 }
 
 func fill(tx *bolt.Tx, c CreateConfig, keys *audit.Keys) error {
@@ -62,20 +71,30 @@ func fill(tx *bolt.Tx, c CreateConfig, keys *audit.Keys) error {
 		}
 	}
 	t := micros(c.Now())
-	line, err := audit.FormatEntry(audit.Object{
-		"v": 1, "o": c.Origin, "seq": 0, "t": t, "prev": audit.Digest(audit.GenesisPrev(c.Origin, keys.VKeys, c.Final)),
-		"k": audit.Genesis, "fmt": "jali-audit/1", "keys": audit.KeysDigest(keys.VKeys), "psize": c.PSize, "why": c.Why,
-	})
-	if err != nil {
-		return err
+	chain, tl := audit.NewChain(c.Origin, keys.VKeys, c.Final), newTail()
+	prev := audit.GenesisPrev(c.Origin, keys.VKeys, c.Final)
+	for i, o := range opening(c, keys) {
+		o["v"], o["o"], o["seq"], o["t"], o["prev"] = 1, c.Origin, i, t, audit.Digest(prev)
+		line, err := audit.FormatEntry(o)
+		if err != nil {
+			return err
+		}
+		if err := chain.Next(line); err != nil {
+			return err
+		}
+		if err := tx.Bucket(bEntries).Put(u64(uint64(i)), line); err != nil {
+			return err
+		}
+		if err := tl.append(line, t); err != nil {
+			return err
+		}
+		prev = chain.Head()
 	}
-	if err := tx.Bucket(bEntries).Put(u64(0), line); err != nil {
-		return err
+	for k, l := range chain.Ledgers() {
+		if err := tx.Bucket(bBudget).Put(ledgerKey(k), ledger{l.Spent, l.Cap, l.Seq}.encode()); err != nil {
+			return err
+		}
 	}
-	tl := newTail()
-	if err := tl.append(line, t); err != nil {
-		return err
-	}
-	_, err = tl.flush(tx)
+	_, err := tl.flush(tx)
 	return err
 }

@@ -19,6 +19,8 @@ type Reader struct {
 	log  *audit.Keys
 	size uint64
 	note []byte
+
+	final []byte
 }
 
 // OpenReader opens a store for reading. Where keys.db is not there, details stay closed.
@@ -43,13 +45,14 @@ func (r *Reader) open(cfg Config) (err error) {
 		return e
 	}
 	return r.db.View(func(tx *bolt.Tx) error {
-		_, vkeys, _, err := checkSchema(tx)
+		_, vkeys, final, err := checkSchema(tx)
 		if err != nil {
 			return err
 		}
 		if r.log, err = audit.ParseKeys(vkeys); err != nil {
 			return fmt.Errorf("%w: %w", ErrDamaged, err)
 		}
+		r.final = final
 		h, err := decodeHead(tx.Bucket(bState).Get(keyHead))
 		r.size = h.n
 		_, note := tx.Bucket(bCheck).Cursor().Last()
@@ -93,7 +96,7 @@ func (r *Reader) Details(seq uint64) ([]string, error) {
 // Export writes the log up to the newest checkpoint kept. It cannot record that it did: only the gateway appends.
 func (r *Reader) Export(dir, audience string) (export.Report, error) {
 	return export.Write(dir, export.Source{
-		Keys: r.log, Checkpoint: r.note, Details: r.Details,
+		Keys: r.log, Checkpoint: r.note, Final: r.final, Details: r.Details,
 		Entries: func(from uint64) ([][]byte, error) { return r.Entries(from, 4096) },
 	}, audience)
 }

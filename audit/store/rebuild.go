@@ -32,29 +32,49 @@ type Rebuilt struct {
 // of entries that the store still had are kept; those of the others are lost, and the next start puts that on record: ADMIN
 // act=restore with their range, in its first commit, whatever happens in between. The store must not have a single entry that the headers do not have: a fork is not repaired.
 //
-// The new file appears complete, by rename; the old one stays beside it. A crash leaves the old one in place.
+// The new file appears complete, by rename; the old one stays beside it. A crash leaves the old one in place, or, between the
+// two renames, a state that the next start completes.
 func Rebuild(cfg Config, h Headers) (Rebuilt, error) {
 	cfg = cfg.withDefaults()
+	if err := finishRebuild(cfg); err != nil {
+		return Rebuilt{}, fmt.Errorf("rebuild: %w", err)
+	}
 	old, err := openDB(cfg.Path, false, 0) // for writing: nobody else may have it
 	if err != nil {
 		return Rebuilt{}, fmt.Errorf("rebuild: %w", err)
 	}
-	out := Rebuilt{Has: h.Size, Old: cfg.Path + ".restored"}
+	out := Rebuilt{Has: h.Size, Old: cfg.restored()}
 	if _, err := os.Lstat(out.Old); !errors.Is(err, fs.ErrNotExist) {
 		return Rebuilt{}, errors.Join(fmt.Errorf("rebuild: %w: %s is there from an earlier run: move it away", ErrExists, out.Old), old.Close())
 	}
-	next := cfg.Path + ".rebuilt"
+	next := cfg.rebuilt()
 	err = old.View(func(from *bolt.Tx) error {
 		return placeDB(next, func(to *bolt.Tx) error { return refill(from, to, h, &out) })
 	})
 	if err = errors.Join(err, old.Close()); err != nil {
 		return Rebuilt{}, fmt.Errorf("rebuild: %w", err)
 	}
-	// A crash between the two leaves no audit.db, which nothing opens; the operator runs the two renames by hand.
 	if err := errors.Join(os.Rename(cfg.Path, out.Old), os.Rename(next, cfg.Path), syncDir(filepath.Dir(cfg.Path))); err != nil {
 		return Rebuilt{}, fmt.Errorf("rebuild: %w", err)
 	}
 	return out, nil
+}
+
+func (c Config) rebuilt() string  { return c.Path + ".rebuilt" }
+func (c Config) restored() string { return c.Path + ".restored" }
+
+// finishRebuild gives a rebuilt log its name if a crash came before that. The old log was moved away first, so only then is
+// there none; what was written under the name "rebuilt" is complete.
+func finishRebuild(c Config) error {
+	there := func(path string) bool { _, err := os.Lstat(path); return !errors.Is(err, fs.ErrNotExist) }
+	if there(c.Path) || !there(c.rebuilt()) || !there(c.restored()) {
+		return nil
+	}
+	c.Logger.Warn("audit store: a restore that a crash had interrupted was completed", "old", c.restored())
+	if err := errors.Join(os.Rename(c.rebuilt(), c.Path), syncDir(filepath.Dir(c.Path))); err != nil {
+		return fmt.Errorf("finish rebuild: %w", err)
+	}
+	return nil
 }
 
 // keyRebuilt of bucket s says which range of entries Rebuild made from headers, until an entry says so.

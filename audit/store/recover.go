@@ -47,6 +47,10 @@ func (s *Store) recover() error {
 		if err := checkTail(tx, h, origin, vkeys, final); err != nil {
 			return err
 		}
+		s.final = final
+		if err := checkOpen(tx, h.n); err != nil {
+			return err
+		}
 		if err := checkWitnessed(tx, h.n, tiles); err != nil {
 			return err
 		}

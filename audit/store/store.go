@@ -21,6 +21,7 @@ type Store struct {
 	// tail and lastNow belong to the writer goroutine (before it starts, to Open).
 	tail    *tail
 	lastNow int64
+	final   []byte // of the log before this one
 
 	state   atomic.Pointer[published]
 	watch   sync.Mutex
@@ -74,6 +75,9 @@ func Open(cfg Config) (*Store, error) {
 
 func (s *Store) open() (err error) {
 	if s.signer, err = loadSigner(s.cfg.Signer, s.cfg.Now); err != nil {
+		return err
+	}
+	if err := finishRebuild(s.cfg); err != nil {
 		return err
 	}
 	if s.db, err = openDB(s.cfg.Path, false, reserve()); err != nil {

@@ -219,7 +219,7 @@ func (v *verifier) entryDetails(c *detailCursor) error {
 	var opened []string
 	erase := v.chain.LastKind() == audit.Erase
 	if v.chain.LastKind() == audit.Admin {
-		if e := v.chain.Last(); e.Text("act") == "restore" {
+		if e := v.chain.Last(); e.Text("act") == "restore" && e.Text("po") == "" {
 			v.restored = append(v.restored, [2]uint64{uint64(e.Int("a")), uint64(e.Int("b"))})
 		}
 	}

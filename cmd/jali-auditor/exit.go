@@ -50,7 +50,7 @@ func (e failedError) Unwrap() error { return e.err }
 
 // findings are the errors that mean "does not verify".
 var findings = []error{
-	store.ErrDamaged, export.ErrInvalid, audit.ErrReceipt, audit.ErrCheckpoint, audit.ErrProof, audit.ErrHistory,
+	store.ErrDamaged, export.ErrInvalid, export.ErrLink, audit.ErrReceipt, audit.ErrCheckpoint, audit.ErrProof, audit.ErrHistory,
 	audit.ErrDetailMismatch, audit.ErrDetail, audit.ErrGrammar,
 }
 

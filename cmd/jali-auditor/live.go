@@ -23,6 +23,7 @@ type liveSource struct {
 	details  bool
 	endpoint string
 	given    *audit.Keys // from --vkeys or the profile; nil if neither says
+	final    []byte      // last checkpoint of the log before, as the gateway says; the genesis commits to it
 }
 
 func (f *sourceFlags) dial(ctx context.Context, details bool) (*liveSource, error) {
@@ -62,6 +63,7 @@ func (s *liveSource) keysAndCheckpoint(ctx context.Context) (*audit.Keys, audit.
 			return nil, audit.Checkpoint{}, failedError{fmt.Errorf("the gateway's verifier keys: %w", err)}
 		}
 	}
+	s.final = []byte(got.GetFinal())
 	cp, err := keys.OpenCheckpoint([]byte(got.GetCheckpoint()))
 	return keys, cp, err
 }

@@ -23,6 +23,7 @@ type record struct {
 	name     string
 	keys     *audit.Keys
 	keysFrom string
+	final    []byte            // last checkpoint of the log before
 	signed   *audit.Checkpoint // nil: none is kept with these files
 	// claims is what the gateway holds its ledgers to be, and at which size of the log; nil: this source does not say.
 	claims func(ctx context.Context) ([]store.Claim, uint64, error)
@@ -58,6 +59,7 @@ func (a *app) stateRecord(details bool) (*record, error) {
 	if given == nil {
 		rec.keys = r.Keys()
 	}
+	rec.final = r.Final()
 	rec.claims = func(context.Context) ([]store.Claim, uint64, error) { return r.Claims() }
 	rec.bundle = bundlesIn(filepath.Join(a.from.dir, "policy"))
 	return rec, rec.sign(r.Checkpoint())
@@ -82,6 +84,11 @@ func (a *app) exportRecord(details bool) (*record, error) {
 			return nil, errors.Join(fmt.Errorf("%w: %w", export.ErrInvalid, err), src.close())
 		}
 	}
+	if path := filepath.Join(a.from.export, "final"); exists(path) {
+		if rec.final, err = readEvidence(path); err != nil {
+			return nil, errors.Join(err, src.close())
+		}
+	}
 	note, err := readEvidence(filepath.Join(a.from.export, "checkpoint"))
 	if err != nil {
 		return nil, errors.Join(err, src.close())
@@ -99,7 +106,7 @@ func (a *app) liveRecord(ctx context.Context, details bool) (*record, error) {
 	if rec.keys, cp, err = s.keysAndCheckpoint(ctx); err != nil {
 		return nil, errors.Join(err, s.close())
 	}
-	rec.signed = &cp
+	rec.signed, rec.final = &cp, s.final
 	rec.claims = s.claims
 	rec.bundle = func(ctx context.Context, digest string) ([]byte, error) {
 		got, err := s.audits.GetBundle(ctx, &jaliv1.GetBundleRequest{Digest: digest})
@@ -157,7 +164,7 @@ func (r *record) walk(ctx context.Context, atLeast uint64, visit func(e audit.En
 	if r.signed != nil {
 		size = max(size, r.signed.Size)
 	}
-	prev := audit.GenesisPrev(r.keys.Origin, r.keys.VKeys, nil)
+	prev := audit.GenesisPrev(r.keys.Origin, r.keys.VKeys, r.final)
 	tree := audit.Ranges.NewEmptyRange(0)
 	for tree.End() < size {
 		page, err := r.page(ctx, tree.End())

@@ -21,6 +21,7 @@ const maxEvidence = 64 << 20
 func (a *app) verifyCommand() *cobra.Command {
 	var form format
 	var receipt, result, remember, seal string
+	var previous []string
 	var details bool
 	cmd := &cobra.Command{
 		Use:   "verify",
@@ -41,7 +42,7 @@ reads it; that, too, is then a finding.`,
 			if err := form.check(formatTable, formatJSON); err != nil {
 				return err
 			}
-			v := &verification{app: a, details: details, remember: remember, seal: seal, when: time.Now().UTC()}
+			v := &verification{app: a, details: details, remember: remember, seal: seal, previous: previous, when: time.Now().UTC()}
 			f, err := v.run(cmd.Context(), receipt, result)
 			if err != nil {
 				if form.value == formatJSON && isFinding(err) && statusOf(err) == statusFailed {
@@ -60,6 +61,7 @@ reads it; that, too, is then a finding.`,
 	s.StringVar(&result, "result", "", "with --receipt: `file` with the result bytes it is for")
 	s.StringVar(&remember, "remember", "", "`file` with the checkpoint seen last; updated")
 	s.StringVar(&seal, "seal", "", "your own copy of the log's seal policy, a `file` that says which witnesses must have cosigned")
+	s.StringArrayVar(&previous, "previous", nil, "with --export: `directory` with an export of the log before this one; repeat it for those before that, newest first")
 	s.BoolVar(&details, "details", false, "with a live gateway: fetch and check the details that may be seen, too")
 	form.register(cmd, formatTable, formatJSON)
 	return cmd
@@ -71,6 +73,7 @@ type verification struct {
 	details  bool
 	remember string
 	seal     string
+	previous []string
 	when     time.Time
 }
 
@@ -84,6 +87,9 @@ func (v *verification) run(ctx context.Context, receipt, result string) (*findin
 	kind, err := v.from.kind()
 	if err != nil {
 		return nil, err
+	}
+	if len(v.previous) > 0 && kind != fromExport {
+		return nil, usagef("export both logs first: jali-auditor export --out DIR", "--previous goes with --export")
 	}
 	switch kind {
 	case fromDir:
@@ -161,6 +167,18 @@ func (v *verification) export() (*finding, error) {
 		Checks: rep.Checks, Checked: v.when, NotChecked: notChecked(earlier),
 	}
 	f.signed(rep.Signed)
+	newer := v.from.export
+	for _, older := range v.previous {
+		link, _, err := export.VerifyLink(newer, older)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", older, err)
+		}
+		f.Checks, f.NotChecked = append(f.Checks, link.Checks...), append(f.NotChecked, link.NotChecked...)
+		newer = older
+	}
+	if exists(newer + "/final") {
+		f.NotChecked = append(f.NotChecked, "the log before, from which this one goes on (--previous DIR)")
+	}
 	if v.seal != "" {
 		if keys == nil {
 			return nil, usagef("--vkeys FILE: the keys that the custodian published", "--seal needs --vkeys for an export")
@@ -193,7 +211,7 @@ func (v *verification) live(ctx context.Context) (*finding, error) {
 	if err != nil {
 		return nil, err
 	}
-	chain := audit.NewChain(keys.Origin, keys.VKeys, nil)
+	chain := audit.NewChain(keys.Origin, keys.VKeys, s.final)
 	for _, e := range earlier {
 		chain.Expect(e)
 	}

@@ -90,7 +90,7 @@ func (a *app) watch(ctx context.Context, f *filter, form format, details bool, s
 // chainFrom is a chain that goes on at entry from: after the entry before it, which is taken on trust.
 func chainFrom(ctx context.Context, s *liveSource, keys *audit.Keys, from uint64) (*audit.Chain, error) {
 	if from == 0 {
-		return audit.NewChain(keys.Origin, keys.VKeys, nil), nil
+		return audit.NewChain(keys.Origin, keys.VKeys, s.final), nil
 	}
 	page, err := s.page(ctx, from-1)
 	if err != nil {

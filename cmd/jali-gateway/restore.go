@@ -16,21 +16,28 @@ import (
 )
 
 func restoreCommand() *cobra.Command {
-	var dir, from, order string
+	var dir, from, order, origin string
 	cmd := &cobra.Command{
-		Use:   "restore --dir D --export DIR --order TEXT",
+		Use:   "restore --dir D --order TEXT (--export DIR | --new-origin ORIGIN)",
 		Short: "Bring an audit log that was put back from an old copy up to what witnesses have cosigned",
 		Long: `Bring an audit log that was put back from an old copy up to what witnesses have cosigned.
 
 The gateway must be stopped. DIR is an export or mirror of the log (any audience: headers suffice) that reaches at least as far as the
 witnesses' last cosigned checkpoint, which is fetched from the witnesses of seal.policy. Entries and every ledger are rebuilt from the
 headers, so no budget returns. Details and stored answers of the missing range are lost, and an entry says so. A log that has
-entries of its own beyond the copy is a fork and is not restored. The old file stays as audit.db.restored.`,
+entries of its own beyond the copy is a fork and is not restored. The old file stays as audit.db.restored.
+
+If nobody has the headers, the origin cannot be continued: --new-origin begins another one. Its genesis commits to what witnesses have
+cosigned last, an entry names the range that is lost, and every budget of the copy begins spent up to its cap. Register the new origin's keys
+at the witnesses first (shard prepare). The old files lie in D/shards.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := loadConfig(dir)
 			if err != nil {
 				return err
+			}
+			if origin != "" {
+				return restoreAnew(cmd, dir, origin, order, cfg)
 			}
 			lines, err := readHeaders(filepath.Join(from, "entries.jsonl"))
 			if err != nil {
@@ -67,9 +74,26 @@ old file          %s: keep it until the regulator has seen it
 	dirFlag(cmd, &dir)
 	cmd.Flags().StringVar(&from, "export", "", "directory of an export or mirror of the log")
 	cmd.Flags().StringVar(&order, "order", "", "the decision this carries out, for the record")
-	cmd.MarkFlagRequired("export")
+	cmd.Flags().StringVar(&origin, "new-origin", "", "name of the log to go on in, when nobody has the headers")
+	cmd.MarkFlagsMutuallyExclusive("export", "new-origin")
+	cmd.MarkFlagsOneRequired("export", "new-origin")
 	cmd.MarkFlagRequired("order")
 	return cmd
+}
+
+func restoreAnew(cmd *cobra.Command, dir, origin, order string, cfg config) error {
+	lost, err := gateway.RestoreAnew(cmd.Context(),
+		gateway.Config{Dir: dir, Now: time.Now, Witness: gateway.WitnessConfig(cfg.Witness), Operator: operatorLog(cfg.LogLevel)},
+		origin, gateway.RestoreConfig{Approver: approver(), Order: order})
+	if err != nil {
+		return shardError(err)
+	}
+	fmt.Fprintf(cmd.OutOrStdout(), `the audit log goes on as %s
+lost, on record   entries %d to %d of %s; every budget begins spent up to its cap
+to do             register policy, data versions and agreements again; a regulator decides about new budgets
+old files         %s: keep them until the regulator has seen them
+`, origin, lost.A, lost.B, lost.Origin, gateway.Layout(dir).Shard(""))
+	return nil
 }
 
 // readHeaders reads entries.jsonl: one header line each. Whether they are the log's is for the rebuild to check.

@@ -27,7 +27,7 @@ func (s *audits) GetCheckpoint(ctx context.Context, _ *jaliv1.GetCheckpointReque
 	if err != nil {
 		return nil, err
 	}
-	return &jaliv1.GetCheckpointResponse{Checkpoint: string(checkpoint), Origin: origin, Vkeys: vkeys}, nil
+	return &jaliv1.GetCheckpointResponse{Checkpoint: string(checkpoint), Origin: origin, Vkeys: vkeys, Final: string(s.gateway.Final())}, nil
 }
 
 func (s *audits) ListEntries(ctx context.Context, in *jaliv1.ListEntriesRequest) (*jaliv1.ListEntriesResponse, error) {

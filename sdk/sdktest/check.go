@@ -93,7 +93,7 @@ func (g *Gateway) Check() (Log, error) {
 	if !slices.Equal(signed.GetVkeys(), keys.VKeys) {
 		return Log{}, errors.New("the gateway shows other log keys than it handed out with certificates")
 	}
-	log, err := readLog(ctx, service, keys, checkpoint)
+	log, err := readLog(ctx, service, keys, checkpoint, []byte(signed.GetFinal()))
 	if err != nil {
 		return log, err
 	}
@@ -101,9 +101,9 @@ func (g *Gateway) Check() (Log, error) {
 }
 
 // readLog pages through the entries up to the checkpoint.
-func readLog(ctx context.Context, service jaliv1.AuditServiceClient, keys *audit.Keys, checkpoint audit.Checkpoint) (Log, error) {
+func readLog(ctx context.Context, service jaliv1.AuditServiceClient, keys *audit.Keys, checkpoint audit.Checkpoint, final []byte) (Log, error) {
 	var log Log
-	chain := audit.NewChain(keys.Origin, keys.VKeys, nil)
+	chain := audit.NewChain(keys.Origin, keys.VKeys, final)
 	for chain.Size() < checkpoint.Size {
 		page, err := service.ListEntries(ctx, &jaliv1.ListEntriesRequest{From: chain.Size(), Limit: int32(min(1000, checkpoint.Size-chain.Size()))})
 		if err != nil {

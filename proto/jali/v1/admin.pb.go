@@ -22,6 +22,164 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+type ExplainWitnessRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the witness, as the quorum files have it.
+	Witness       string `protobuf:"bytes,1,opt,name=witness,proto3" json:"witness,omitempty"`
+	Explanation   string `protobuf:"bytes,2,opt,name=explanation,proto3" json:"explanation,omitempty"`
+	Approver      string `protobuf:"bytes,3,opt,name=approver,proto3" json:"approver,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExplainWitnessRequest) Reset() {
+	*x = ExplainWitnessRequest{}
+	mi := &file_jali_v1_admin_proto_msgTypes[0]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExplainWitnessRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExplainWitnessRequest) ProtoMessage() {}
+
+func (x *ExplainWitnessRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_jali_v1_admin_proto_msgTypes[0]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExplainWitnessRequest.ProtoReflect.Descriptor instead.
+func (*ExplainWitnessRequest) Descriptor() ([]byte, []int) {
+	return file_jali_v1_admin_proto_rawDescGZIP(), []int{0}
+}
+
+func (x *ExplainWitnessRequest) GetWitness() string {
+	if x != nil {
+		return x.Witness
+	}
+	return ""
+}
+
+func (x *ExplainWitnessRequest) GetExplanation() string {
+	if x != nil {
+		return x.Explanation
+	}
+	return ""
+}
+
+func (x *ExplainWitnessRequest) GetApprover() string {
+	if x != nil {
+		return x.Approver
+	}
+	return ""
+}
+
+type PublishVerifierRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// SHA-256 of the file.
+	Digest        []byte `protobuf:"bytes,1,opt,name=digest,proto3" json:"digest,omitempty"`
+	What          string `protobuf:"bytes,2,opt,name=what,proto3" json:"what,omitempty"`
+	Approver      string `protobuf:"bytes,3,opt,name=approver,proto3" json:"approver,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PublishVerifierRequest) Reset() {
+	*x = PublishVerifierRequest{}
+	mi := &file_jali_v1_admin_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PublishVerifierRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PublishVerifierRequest) ProtoMessage() {}
+
+func (x *PublishVerifierRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_jali_v1_admin_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PublishVerifierRequest.ProtoReflect.Descriptor instead.
+func (*PublishVerifierRequest) Descriptor() ([]byte, []int) {
+	return file_jali_v1_admin_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *PublishVerifierRequest) GetDigest() []byte {
+	if x != nil {
+		return x.Digest
+	}
+	return nil
+}
+
+func (x *PublishVerifierRequest) GetWhat() string {
+	if x != nil {
+		return x.What
+	}
+	return ""
+}
+
+func (x *PublishVerifierRequest) GetApprover() string {
+	if x != nil {
+		return x.Approver
+	}
+	return ""
+}
+
+type TimestampRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TimestampRequest) Reset() {
+	*x = TimestampRequest{}
+	mi := &file_jali_v1_admin_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TimestampRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TimestampRequest) ProtoMessage() {}
+
+func (x *TimestampRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_jali_v1_admin_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TimestampRequest.ProtoReflect.Descriptor instead.
+func (*TimestampRequest) Descriptor() ([]byte, []int) {
+	return file_jali_v1_admin_proto_rawDescGZIP(), []int{2}
+}
+
 type ActivateDatasetRequest struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Dataset string                 `protobuf:"bytes,1,opt,name=dataset,proto3" json:"dataset,omitempty"`
@@ -34,7 +192,7 @@ type ActivateDatasetRequest struct {
 
 func (x *ActivateDatasetRequest) Reset() {
 	*x = ActivateDatasetRequest{}
-	mi := &file_jali_v1_admin_proto_msgTypes[0]
+	mi := &file_jali_v1_admin_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -46,7 +204,7 @@ func (x *ActivateDatasetRequest) String() string {
 func (*ActivateDatasetRequest) ProtoMessage() {}
 
 func (x *ActivateDatasetRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_jali_v1_admin_proto_msgTypes[0]
+	mi := &file_jali_v1_admin_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -59,7 +217,7 @@ func (x *ActivateDatasetRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ActivateDatasetRequest.ProtoReflect.Descriptor instead.
 func (*ActivateDatasetRequest) Descriptor() ([]byte, []int) {
-	return file_jali_v1_admin_proto_rawDescGZIP(), []int{0}
+	return file_jali_v1_admin_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *ActivateDatasetRequest) GetDataset() string {
@@ -93,7 +251,7 @@ type AddAgreementRequest struct {
 
 func (x *AddAgreementRequest) Reset() {
 	*x = AddAgreementRequest{}
-	mi := &file_jali_v1_admin_proto_msgTypes[1]
+	mi := &file_jali_v1_admin_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -105,7 +263,7 @@ func (x *AddAgreementRequest) String() string {
 func (*AddAgreementRequest) ProtoMessage() {}
 
 func (x *AddAgreementRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_jali_v1_admin_proto_msgTypes[1]
+	mi := &file_jali_v1_admin_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -118,7 +276,7 @@ func (x *AddAgreementRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddAgreementRequest.ProtoReflect.Descriptor instead.
 func (*AddAgreementRequest) Descriptor() ([]byte, []int) {
-	return file_jali_v1_admin_proto_rawDescGZIP(), []int{1}
+	return file_jali_v1_admin_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *AddAgreementRequest) GetYaml() []byte {
@@ -149,7 +307,7 @@ type SetBudgetRequest struct {
 
 func (x *SetBudgetRequest) Reset() {
 	*x = SetBudgetRequest{}
-	mi := &file_jali_v1_admin_proto_msgTypes[2]
+	mi := &file_jali_v1_admin_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -161,7 +319,7 @@ func (x *SetBudgetRequest) String() string {
 func (*SetBudgetRequest) ProtoMessage() {}
 
 func (x *SetBudgetRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_jali_v1_admin_proto_msgTypes[2]
+	mi := &file_jali_v1_admin_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -174,7 +332,7 @@ func (x *SetBudgetRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetBudgetRequest.ProtoReflect.Descriptor instead.
 func (*SetBudgetRequest) Descriptor() ([]byte, []int) {
-	return file_jali_v1_admin_proto_rawDescGZIP(), []int{2}
+	return file_jali_v1_admin_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *SetBudgetRequest) GetPopulation() string {
@@ -223,7 +381,7 @@ type ActivatePolicyRequest struct {
 
 func (x *ActivatePolicyRequest) Reset() {
 	*x = ActivatePolicyRequest{}
-	mi := &file_jali_v1_admin_proto_msgTypes[3]
+	mi := &file_jali_v1_admin_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -235,7 +393,7 @@ func (x *ActivatePolicyRequest) String() string {
 func (*ActivatePolicyRequest) ProtoMessage() {}
 
 func (x *ActivatePolicyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_jali_v1_admin_proto_msgTypes[3]
+	mi := &file_jali_v1_admin_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -248,7 +406,7 @@ func (x *ActivatePolicyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ActivatePolicyRequest.ProtoReflect.Descriptor instead.
 func (*ActivatePolicyRequest) Descriptor() ([]byte, []int) {
-	return file_jali_v1_admin_proto_rawDescGZIP(), []int{3}
+	return file_jali_v1_admin_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ActivatePolicyRequest) GetBundle() []byte {
@@ -278,7 +436,7 @@ type Activated struct {
 
 func (x *Activated) Reset() {
 	*x = Activated{}
-	mi := &file_jali_v1_admin_proto_msgTypes[4]
+	mi := &file_jali_v1_admin_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -290,7 +448,7 @@ func (x *Activated) String() string {
 func (*Activated) ProtoMessage() {}
 
 func (x *Activated) ProtoReflect() protoreflect.Message {
-	mi := &file_jali_v1_admin_proto_msgTypes[4]
+	mi := &file_jali_v1_admin_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -303,7 +461,7 @@ func (x *Activated) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Activated.ProtoReflect.Descriptor instead.
 func (*Activated) Descriptor() ([]byte, []int) {
-	return file_jali_v1_admin_proto_rawDescGZIP(), []int{4}
+	return file_jali_v1_admin_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Activated) GetSeq() uint64 {
@@ -337,7 +495,7 @@ type ExportRequest struct {
 
 func (x *ExportRequest) Reset() {
 	*x = ExportRequest{}
-	mi := &file_jali_v1_admin_proto_msgTypes[5]
+	mi := &file_jali_v1_admin_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -349,7 +507,7 @@ func (x *ExportRequest) String() string {
 func (*ExportRequest) ProtoMessage() {}
 
 func (x *ExportRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_jali_v1_admin_proto_msgTypes[5]
+	mi := &file_jali_v1_admin_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -362,7 +520,7 @@ func (x *ExportRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExportRequest.ProtoReflect.Descriptor instead.
 func (*ExportRequest) Descriptor() ([]byte, []int) {
-	return file_jali_v1_admin_proto_rawDescGZIP(), []int{5}
+	return file_jali_v1_admin_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ExportRequest) GetDir() string {
@@ -387,7 +545,7 @@ type StatusRequest struct {
 
 func (x *StatusRequest) Reset() {
 	*x = StatusRequest{}
-	mi := &file_jali_v1_admin_proto_msgTypes[6]
+	mi := &file_jali_v1_admin_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -399,7 +557,7 @@ func (x *StatusRequest) String() string {
 func (*StatusRequest) ProtoMessage() {}
 
 func (x *StatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_jali_v1_admin_proto_msgTypes[6]
+	mi := &file_jali_v1_admin_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -412,7 +570,7 @@ func (x *StatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusRequest.ProtoReflect.Descriptor instead.
 func (*StatusRequest) Descriptor() ([]byte, []int) {
-	return file_jali_v1_admin_proto_rawDescGZIP(), []int{6}
+	return file_jali_v1_admin_proto_rawDescGZIP(), []int{9}
 }
 
 type StatusResponse struct {
@@ -430,7 +588,7 @@ type StatusResponse struct {
 
 func (x *StatusResponse) Reset() {
 	*x = StatusResponse{}
-	mi := &file_jali_v1_admin_proto_msgTypes[7]
+	mi := &file_jali_v1_admin_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -442,7 +600,7 @@ func (x *StatusResponse) String() string {
 func (*StatusResponse) ProtoMessage() {}
 
 func (x *StatusResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_jali_v1_admin_proto_msgTypes[7]
+	mi := &file_jali_v1_admin_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -455,7 +613,7 @@ func (x *StatusResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusResponse.ProtoReflect.Descriptor instead.
 func (*StatusResponse) Descriptor() ([]byte, []int) {
-	return file_jali_v1_admin_proto_rawDescGZIP(), []int{7}
+	return file_jali_v1_admin_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *StatusResponse) GetSize() uint64 {
@@ -516,18 +674,23 @@ type EraseRequest struct {
 	What isEraseRequest_What `protobuf_oneof:"what"`
 	// The decision that this carries out.
 	Order string `protobuf:"bytes,6,opt,name=order,proto3" json:"order,omitempty"`
-	// Two different people.
-	Approver  string `protobuf:"bytes,7,opt,name=approver,proto3" json:"approver,omitempty"`
+	// Names prove nothing: not read any more, see approvals.
+	//
+	// Deprecated: Marked as deprecated in jali/v1/admin.proto.
+	Approver string `protobuf:"bytes,7,opt,name=approver,proto3" json:"approver,omitempty"`
+	// Deprecated: Marked as deprecated in jali/v1/admin.proto.
 	Approver2 string `protobuf:"bytes,8,opt,name=approver2,proto3" json:"approver2,omitempty"`
-	// Only tell what would be erased.
-	Preview       bool `protobuf:"varint,9,opt,name=preview,proto3" json:"preview,omitempty"`
+	// Only tell what would be erased, and return the text that approvers sign.
+	Preview bool `protobuf:"varint,9,opt,name=preview,proto3" json:"preview,omitempty"`
+	// Two approvals of that text by different people, as files that they made (JSON).
+	Approvals     [][]byte `protobuf:"bytes,10,rep,name=approvals,proto3" json:"approvals,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *EraseRequest) Reset() {
 	*x = EraseRequest{}
-	mi := &file_jali_v1_admin_proto_msgTypes[8]
+	mi := &file_jali_v1_admin_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -539,7 +702,7 @@ func (x *EraseRequest) String() string {
 func (*EraseRequest) ProtoMessage() {}
 
 func (x *EraseRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_jali_v1_admin_proto_msgTypes[8]
+	mi := &file_jali_v1_admin_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -552,7 +715,7 @@ func (x *EraseRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EraseRequest.ProtoReflect.Descriptor instead.
 func (*EraseRequest) Descriptor() ([]byte, []int) {
-	return file_jali_v1_admin_proto_rawDescGZIP(), []int{8}
+	return file_jali_v1_admin_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *EraseRequest) GetScope() string {
@@ -610,6 +773,7 @@ func (x *EraseRequest) GetOrder() string {
 	return ""
 }
 
+// Deprecated: Marked as deprecated in jali/v1/admin.proto.
 func (x *EraseRequest) GetApprover() string {
 	if x != nil {
 		return x.Approver
@@ -617,6 +781,7 @@ func (x *EraseRequest) GetApprover() string {
 	return ""
 }
 
+// Deprecated: Marked as deprecated in jali/v1/admin.proto.
 func (x *EraseRequest) GetApprover2() string {
 	if x != nil {
 		return x.Approver2
@@ -629,6 +794,13 @@ func (x *EraseRequest) GetPreview() bool {
 		return x.Preview
 	}
 	return false
+}
+
+func (x *EraseRequest) GetApprovals() [][]byte {
+	if x != nil {
+		return x.Approvals
+	}
+	return nil
 }
 
 type isEraseRequest_What interface {
@@ -662,14 +834,16 @@ type EraseResponse struct {
 	Erased uint64 `protobuf:"varint,3,opt,name=erased,proto3" json:"erased,omitempty"`
 	Keys   int64  `protobuf:"varint,4,opt,name=keys,proto3" json:"keys,omitempty"`
 	// Agreements that ended with their text.
-	Ended         []string `protobuf:"bytes,5,rep,name=ended,proto3" json:"ended,omitempty"`
+	Ended []string `protobuf:"bytes,5,rep,name=ended,proto3" json:"ended,omitempty"`
+	// The text that approvers sign.
+	Text          string `protobuf:"bytes,6,opt,name=text,proto3" json:"text,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *EraseResponse) Reset() {
 	*x = EraseResponse{}
-	mi := &file_jali_v1_admin_proto_msgTypes[9]
+	mi := &file_jali_v1_admin_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -681,7 +855,7 @@ func (x *EraseResponse) String() string {
 func (*EraseResponse) ProtoMessage() {}
 
 func (x *EraseResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_jali_v1_admin_proto_msgTypes[9]
+	mi := &file_jali_v1_admin_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -694,7 +868,7 @@ func (x *EraseResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EraseResponse.ProtoReflect.Descriptor instead.
 func (*EraseResponse) Descriptor() ([]byte, []int) {
-	return file_jali_v1_admin_proto_rawDescGZIP(), []int{9}
+	return file_jali_v1_admin_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *EraseResponse) GetEntries() string {
@@ -732,11 +906,30 @@ func (x *EraseResponse) GetEnded() []string {
 	return nil
 }
 
+func (x *EraseResponse) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
 var File_jali_v1_admin_proto protoreflect.FileDescriptor
 
 const file_jali_v1_admin_proto_rawDesc = "" +
 	"\n" +
-	"\x13jali/v1/admin.proto\x12\ajali.v1\x1a\x1bbuf/validate/validate.proto\"u\n" +
+	"\x13jali/v1/admin.proto\x12\ajali.v1\x1a\x1bbuf/validate/validate.proto\x1a\x13jali/v1/audit.proto\"\x87\x01\n" +
+	"\x15ExplainWitnessRequest\x12$\n" +
+	"\awitness\x18\x01 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\xff\x01R\awitness\x12,\n" +
+	"\vexplanation\x18\x02 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80 R\vexplanation\x12\x1a\n" +
+	"\bapprover\x18\x03 \x01(\tR\bapprover\"u\n" +
+	"\x16PublishVerifierRequest\x12\x1f\n" +
+	"\x06digest\x18\x01 \x01(\fB\a\xbaH\x04z\x02h R\x06digest\x12\x1e\n" +
+	"\x04what\x18\x02 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80 R\x04what\x12\x1a\n" +
+	"\bapprover\x18\x03 \x01(\tR\bapprover\"\x12\n" +
+	"\x10TimestampRequest\"u\n" +
 	"\x16ActivateDatasetRequest\x12#\n" +
 	"\adataset\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\adataset\x12\x1a\n" +
 	"\bmanifest\x18\x02 \x01(\fR\bmanifest\x12\x1a\n" +
@@ -775,24 +968,27 @@ const file_jali_v1_admin_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a<\n" +
 	"\x0eManifestsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\fR\x05value:\x028\x01\"\xf6\x01\n" +
+	"\x05value\x18\x02 \x01(\fR\x05value:\x028\x01\"\x9c\x02\n" +
 	"\fEraseRequest\x12\x14\n" +
 	"\x05scope\x18\x01 \x01(\tR\x05scope\x12\x10\n" +
 	"\x03law\x18\x02 \x01(\tR\x03law\x12\x1a\n" +
 	"\aentries\x18\x03 \x01(\tH\x00R\aentries\x12\x16\n" +
 	"\x05query\x18\x04 \x01(\x04H\x00R\x05query\x12\x18\n" +
 	"\x06person\x18\x05 \x01(\tH\x00R\x06person\x12\x14\n" +
-	"\x05order\x18\x06 \x01(\tR\x05order\x12\x1a\n" +
-	"\bapprover\x18\a \x01(\tR\bapprover\x12\x1c\n" +
-	"\tapprover2\x18\b \x01(\tR\tapprover2\x12\x18\n" +
-	"\apreview\x18\t \x01(\bR\apreviewB\x06\n" +
-	"\x04what\"\x81\x01\n" +
+	"\x05order\x18\x06 \x01(\tR\x05order\x12\x1e\n" +
+	"\bapprover\x18\a \x01(\tB\x02\x18\x01R\bapprover\x12 \n" +
+	"\tapprover2\x18\b \x01(\tB\x02\x18\x01R\tapprover2\x12\x18\n" +
+	"\apreview\x18\t \x01(\bR\apreview\x12\x1c\n" +
+	"\tapprovals\x18\n" +
+	" \x03(\fR\tapprovalsB\x06\n" +
+	"\x04what\"\x95\x01\n" +
 	"\rEraseResponse\x12\x18\n" +
 	"\aentries\x18\x01 \x01(\tR\aentries\x12\x14\n" +
 	"\x05erase\x18\x02 \x01(\x04R\x05erase\x12\x16\n" +
 	"\x06erased\x18\x03 \x01(\x04R\x06erased\x12\x12\n" +
 	"\x04keys\x18\x04 \x01(\x03R\x04keys\x12\x14\n" +
-	"\x05ended\x18\x05 \x03(\tR\x05ended2\xc3\x03\n" +
+	"\x05ended\x18\x05 \x03(\tR\x05ended\x12\x12\n" +
+	"\x04text\x18\x06 \x01(\tR\x04text2\xfb\x05\n" +
 	"\fAdminService\x12F\n" +
 	"\x0fActivateDataset\x12\x1f.jali.v1.ActivateDatasetRequest\x1a\x12.jali.v1.Activated\x12@\n" +
 	"\fAddAgreement\x12\x1c.jali.v1.AddAgreementRequest\x1a\x12.jali.v1.Activated\x12:\n" +
@@ -800,7 +996,12 @@ const file_jali_v1_admin_proto_rawDesc = "" +
 	"\x0eActivatePolicy\x12\x1e.jali.v1.ActivatePolicyRequest\x1a\x12.jali.v1.Activated\x129\n" +
 	"\x06Status\x12\x16.jali.v1.StatusRequest\x1a\x17.jali.v1.StatusResponse\x124\n" +
 	"\x06Export\x12\x16.jali.v1.ExportRequest\x1a\x12.jali.v1.Activated\x126\n" +
-	"\x05Erase\x12\x15.jali.v1.EraseRequest\x1a\x16.jali.v1.EraseResponseB\x1bZ\x19jali/proto/jali/v1;jaliv1b\x06proto3"
+	"\x05Erase\x12\x15.jali.v1.EraseRequest\x1a\x16.jali.v1.EraseResponse\x123\n" +
+	"\x04Hold\x12\x14.jali.v1.HoldRequest\x1a\x15.jali.v1.HoldResponse\x127\n" +
+	"\x06Unhold\x12\x16.jali.v1.UnholdRequest\x1a\x15.jali.v1.HoldResponse\x12D\n" +
+	"\x0eExplainWitness\x12\x1e.jali.v1.ExplainWitnessRequest\x1a\x12.jali.v1.Activated\x12F\n" +
+	"\x0fPublishVerifier\x12\x1f.jali.v1.PublishVerifierRequest\x1a\x12.jali.v1.Activated\x12:\n" +
+	"\tTimestamp\x12\x19.jali.v1.TimestampRequest\x1a\x12.jali.v1.ActivatedB\x1bZ\x19jali/proto/jali/v1;jaliv1b\x06proto3"
 
 var (
 	file_jali_v1_admin_proto_rawDescOnce sync.Once
@@ -814,40 +1015,56 @@ func file_jali_v1_admin_proto_rawDescGZIP() []byte {
 	return file_jali_v1_admin_proto_rawDescData
 }
 
-var file_jali_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
+var file_jali_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_jali_v1_admin_proto_goTypes = []any{
-	(*ActivateDatasetRequest)(nil), // 0: jali.v1.ActivateDatasetRequest
-	(*AddAgreementRequest)(nil),    // 1: jali.v1.AddAgreementRequest
-	(*SetBudgetRequest)(nil),       // 2: jali.v1.SetBudgetRequest
-	(*ActivatePolicyRequest)(nil),  // 3: jali.v1.ActivatePolicyRequest
-	(*Activated)(nil),              // 4: jali.v1.Activated
-	(*ExportRequest)(nil),          // 5: jali.v1.ExportRequest
-	(*StatusRequest)(nil),          // 6: jali.v1.StatusRequest
-	(*StatusResponse)(nil),         // 7: jali.v1.StatusResponse
-	(*EraseRequest)(nil),           // 8: jali.v1.EraseRequest
-	(*EraseResponse)(nil),          // 9: jali.v1.EraseResponse
-	nil,                            // 10: jali.v1.StatusResponse.DatasetsEntry
-	nil,                            // 11: jali.v1.StatusResponse.ManifestsEntry
+	(*ExplainWitnessRequest)(nil),  // 0: jali.v1.ExplainWitnessRequest
+	(*PublishVerifierRequest)(nil), // 1: jali.v1.PublishVerifierRequest
+	(*TimestampRequest)(nil),       // 2: jali.v1.TimestampRequest
+	(*ActivateDatasetRequest)(nil), // 3: jali.v1.ActivateDatasetRequest
+	(*AddAgreementRequest)(nil),    // 4: jali.v1.AddAgreementRequest
+	(*SetBudgetRequest)(nil),       // 5: jali.v1.SetBudgetRequest
+	(*ActivatePolicyRequest)(nil),  // 6: jali.v1.ActivatePolicyRequest
+	(*Activated)(nil),              // 7: jali.v1.Activated
+	(*ExportRequest)(nil),          // 8: jali.v1.ExportRequest
+	(*StatusRequest)(nil),          // 9: jali.v1.StatusRequest
+	(*StatusResponse)(nil),         // 10: jali.v1.StatusResponse
+	(*EraseRequest)(nil),           // 11: jali.v1.EraseRequest
+	(*EraseResponse)(nil),          // 12: jali.v1.EraseResponse
+	nil,                            // 13: jali.v1.StatusResponse.DatasetsEntry
+	nil,                            // 14: jali.v1.StatusResponse.ManifestsEntry
+	(*HoldRequest)(nil),            // 15: jali.v1.HoldRequest
+	(*UnholdRequest)(nil),          // 16: jali.v1.UnholdRequest
+	(*HoldResponse)(nil),           // 17: jali.v1.HoldResponse
 }
 var file_jali_v1_admin_proto_depIdxs = []int32{
-	10, // 0: jali.v1.StatusResponse.datasets:type_name -> jali.v1.StatusResponse.DatasetsEntry
-	11, // 1: jali.v1.StatusResponse.manifests:type_name -> jali.v1.StatusResponse.ManifestsEntry
-	0,  // 2: jali.v1.AdminService.ActivateDataset:input_type -> jali.v1.ActivateDatasetRequest
-	1,  // 3: jali.v1.AdminService.AddAgreement:input_type -> jali.v1.AddAgreementRequest
-	2,  // 4: jali.v1.AdminService.SetBudget:input_type -> jali.v1.SetBudgetRequest
-	3,  // 5: jali.v1.AdminService.ActivatePolicy:input_type -> jali.v1.ActivatePolicyRequest
-	6,  // 6: jali.v1.AdminService.Status:input_type -> jali.v1.StatusRequest
-	5,  // 7: jali.v1.AdminService.Export:input_type -> jali.v1.ExportRequest
-	8,  // 8: jali.v1.AdminService.Erase:input_type -> jali.v1.EraseRequest
-	4,  // 9: jali.v1.AdminService.ActivateDataset:output_type -> jali.v1.Activated
-	4,  // 10: jali.v1.AdminService.AddAgreement:output_type -> jali.v1.Activated
-	4,  // 11: jali.v1.AdminService.SetBudget:output_type -> jali.v1.Activated
-	4,  // 12: jali.v1.AdminService.ActivatePolicy:output_type -> jali.v1.Activated
-	7,  // 13: jali.v1.AdminService.Status:output_type -> jali.v1.StatusResponse
-	4,  // 14: jali.v1.AdminService.Export:output_type -> jali.v1.Activated
-	9,  // 15: jali.v1.AdminService.Erase:output_type -> jali.v1.EraseResponse
-	9,  // [9:16] is the sub-list for method output_type
-	2,  // [2:9] is the sub-list for method input_type
+	13, // 0: jali.v1.StatusResponse.datasets:type_name -> jali.v1.StatusResponse.DatasetsEntry
+	14, // 1: jali.v1.StatusResponse.manifests:type_name -> jali.v1.StatusResponse.ManifestsEntry
+	3,  // 2: jali.v1.AdminService.ActivateDataset:input_type -> jali.v1.ActivateDatasetRequest
+	4,  // 3: jali.v1.AdminService.AddAgreement:input_type -> jali.v1.AddAgreementRequest
+	5,  // 4: jali.v1.AdminService.SetBudget:input_type -> jali.v1.SetBudgetRequest
+	6,  // 5: jali.v1.AdminService.ActivatePolicy:input_type -> jali.v1.ActivatePolicyRequest
+	9,  // 6: jali.v1.AdminService.Status:input_type -> jali.v1.StatusRequest
+	8,  // 7: jali.v1.AdminService.Export:input_type -> jali.v1.ExportRequest
+	11, // 8: jali.v1.AdminService.Erase:input_type -> jali.v1.EraseRequest
+	15, // 9: jali.v1.AdminService.Hold:input_type -> jali.v1.HoldRequest
+	16, // 10: jali.v1.AdminService.Unhold:input_type -> jali.v1.UnholdRequest
+	0,  // 11: jali.v1.AdminService.ExplainWitness:input_type -> jali.v1.ExplainWitnessRequest
+	1,  // 12: jali.v1.AdminService.PublishVerifier:input_type -> jali.v1.PublishVerifierRequest
+	2,  // 13: jali.v1.AdminService.Timestamp:input_type -> jali.v1.TimestampRequest
+	7,  // 14: jali.v1.AdminService.ActivateDataset:output_type -> jali.v1.Activated
+	7,  // 15: jali.v1.AdminService.AddAgreement:output_type -> jali.v1.Activated
+	7,  // 16: jali.v1.AdminService.SetBudget:output_type -> jali.v1.Activated
+	7,  // 17: jali.v1.AdminService.ActivatePolicy:output_type -> jali.v1.Activated
+	10, // 18: jali.v1.AdminService.Status:output_type -> jali.v1.StatusResponse
+	7,  // 19: jali.v1.AdminService.Export:output_type -> jali.v1.Activated
+	12, // 20: jali.v1.AdminService.Erase:output_type -> jali.v1.EraseResponse
+	17, // 21: jali.v1.AdminService.Hold:output_type -> jali.v1.HoldResponse
+	17, // 22: jali.v1.AdminService.Unhold:output_type -> jali.v1.HoldResponse
+	7,  // 23: jali.v1.AdminService.ExplainWitness:output_type -> jali.v1.Activated
+	7,  // 24: jali.v1.AdminService.PublishVerifier:output_type -> jali.v1.Activated
+	7,  // 25: jali.v1.AdminService.Timestamp:output_type -> jali.v1.Activated
+	14, // [14:26] is the sub-list for method output_type
+	2,  // [2:14] is the sub-list for method input_type
 	2,  // [2:2] is the sub-list for extension type_name
 	2,  // [2:2] is the sub-list for extension extendee
 	0,  // [0:2] is the sub-list for field type_name
@@ -858,7 +1075,8 @@ func file_jali_v1_admin_proto_init() {
 	if File_jali_v1_admin_proto != nil {
 		return
 	}
-	file_jali_v1_admin_proto_msgTypes[8].OneofWrappers = []any{
+	file_jali_v1_audit_proto_init()
+	file_jali_v1_admin_proto_msgTypes[11].OneofWrappers = []any{
 		(*EraseRequest_Entries)(nil),
 		(*EraseRequest_Query)(nil),
 		(*EraseRequest_Person)(nil),
@@ -869,7 +1087,7 @@ func file_jali_v1_admin_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_jali_v1_admin_proto_rawDesc), len(file_jali_v1_admin_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   12,
+			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -26,6 +26,11 @@ const (
 	AdminService_Status_FullMethodName          = "/jali.v1.AdminService/Status"
 	AdminService_Export_FullMethodName          = "/jali.v1.AdminService/Export"
 	AdminService_Erase_FullMethodName           = "/jali.v1.AdminService/Erase"
+	AdminService_Hold_FullMethodName            = "/jali.v1.AdminService/Hold"
+	AdminService_Unhold_FullMethodName          = "/jali.v1.AdminService/Unhold"
+	AdminService_ExplainWitness_FullMethodName  = "/jali.v1.AdminService/ExplainWitness"
+	AdminService_PublishVerifier_FullMethodName = "/jali.v1.AdminService/PublishVerifier"
+	AdminService_Timestamp_FullMethodName       = "/jali.v1.AdminService/Timestamp"
 )
 
 // AdminServiceClient is the client API for AdminService service.
@@ -44,6 +49,15 @@ type AdminServiceClient interface {
 	Export(ctx context.Context, in *ExportRequest, opts ...grpc.CallOption) (*Activated, error)
 	// Erase destroys the keys of details and stored results. The headers stay.
 	Erase(ctx context.Context, in *EraseRequest, opts ...grpc.CallOption) (*EraseResponse, error)
+	// Hold and Unhold do what those of AuditService do, for whoever has the socket.
+	Hold(ctx context.Context, in *HoldRequest, opts ...grpc.CallOption) (*HoldResponse, error)
+	Unhold(ctx context.Context, in *UnholdRequest, opts ...grpc.CallOption) (*HoldResponse, error)
+	// ExplainWitness records what the operator of a witness says about state that it lost, and lets the witness count again.
+	ExplainWitness(ctx context.Context, in *ExplainWitnessRequest, opts ...grpc.CallOption) (*Activated, error)
+	// PublishVerifier records the digest of a verifier that witnesses publish.
+	PublishVerifier(ctx context.Context, in *PublishVerifierRequest, opts ...grpc.CallOption) (*Activated, error)
+	// Timestamp obtains an RFC 3161 token over the log as it stands, and records it.
+	Timestamp(ctx context.Context, in *TimestampRequest, opts ...grpc.CallOption) (*Activated, error)
 }
 
 type adminServiceClient struct {
@@ -124,6 +138,56 @@ func (c *adminServiceClient) Erase(ctx context.Context, in *EraseRequest, opts .
 	return out, nil
 }
 
+func (c *adminServiceClient) Hold(ctx context.Context, in *HoldRequest, opts ...grpc.CallOption) (*HoldResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(HoldResponse)
+	err := c.cc.Invoke(ctx, AdminService_Hold_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *adminServiceClient) Unhold(ctx context.Context, in *UnholdRequest, opts ...grpc.CallOption) (*HoldResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(HoldResponse)
+	err := c.cc.Invoke(ctx, AdminService_Unhold_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *adminServiceClient) ExplainWitness(ctx context.Context, in *ExplainWitnessRequest, opts ...grpc.CallOption) (*Activated, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Activated)
+	err := c.cc.Invoke(ctx, AdminService_ExplainWitness_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *adminServiceClient) PublishVerifier(ctx context.Context, in *PublishVerifierRequest, opts ...grpc.CallOption) (*Activated, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Activated)
+	err := c.cc.Invoke(ctx, AdminService_PublishVerifier_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *adminServiceClient) Timestamp(ctx context.Context, in *TimestampRequest, opts ...grpc.CallOption) (*Activated, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Activated)
+	err := c.cc.Invoke(ctx, AdminService_Timestamp_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // AdminServiceServer is the server API for AdminService service.
 // All implementations must embed UnimplementedAdminServiceServer
 // for forward compatibility.
@@ -140,6 +204,15 @@ type AdminServiceServer interface {
 	Export(context.Context, *ExportRequest) (*Activated, error)
 	// Erase destroys the keys of details and stored results. The headers stay.
 	Erase(context.Context, *EraseRequest) (*EraseResponse, error)
+	// Hold and Unhold do what those of AuditService do, for whoever has the socket.
+	Hold(context.Context, *HoldRequest) (*HoldResponse, error)
+	Unhold(context.Context, *UnholdRequest) (*HoldResponse, error)
+	// ExplainWitness records what the operator of a witness says about state that it lost, and lets the witness count again.
+	ExplainWitness(context.Context, *ExplainWitnessRequest) (*Activated, error)
+	// PublishVerifier records the digest of a verifier that witnesses publish.
+	PublishVerifier(context.Context, *PublishVerifierRequest) (*Activated, error)
+	// Timestamp obtains an RFC 3161 token over the log as it stands, and records it.
+	Timestamp(context.Context, *TimestampRequest) (*Activated, error)
 	mustEmbedUnimplementedAdminServiceServer()
 }
 
@@ -170,6 +243,21 @@ func (UnimplementedAdminServiceServer) Export(context.Context, *ExportRequest) (
 }
 func (UnimplementedAdminServiceServer) Erase(context.Context, *EraseRequest) (*EraseResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Erase not implemented")
+}
+func (UnimplementedAdminServiceServer) Hold(context.Context, *HoldRequest) (*HoldResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Hold not implemented")
+}
+func (UnimplementedAdminServiceServer) Unhold(context.Context, *UnholdRequest) (*HoldResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Unhold not implemented")
+}
+func (UnimplementedAdminServiceServer) ExplainWitness(context.Context, *ExplainWitnessRequest) (*Activated, error) {
+	return nil, status.Error(codes.Unimplemented, "method ExplainWitness not implemented")
+}
+func (UnimplementedAdminServiceServer) PublishVerifier(context.Context, *PublishVerifierRequest) (*Activated, error) {
+	return nil, status.Error(codes.Unimplemented, "method PublishVerifier not implemented")
+}
+func (UnimplementedAdminServiceServer) Timestamp(context.Context, *TimestampRequest) (*Activated, error) {
+	return nil, status.Error(codes.Unimplemented, "method Timestamp not implemented")
 }
 func (UnimplementedAdminServiceServer) mustEmbedUnimplementedAdminServiceServer() {}
 func (UnimplementedAdminServiceServer) testEmbeddedByValue()                      {}
@@ -318,6 +406,96 @@ func _AdminService_Erase_Handler(srv interface{}, ctx context.Context, dec func(
 	return interceptor(ctx, in, info, handler)
 }
 
+func _AdminService_Hold_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(HoldRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServiceServer).Hold(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AdminService_Hold_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServiceServer).Hold(ctx, req.(*HoldRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _AdminService_Unhold_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(UnholdRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServiceServer).Unhold(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AdminService_Unhold_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServiceServer).Unhold(ctx, req.(*UnholdRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _AdminService_ExplainWitness_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ExplainWitnessRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServiceServer).ExplainWitness(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AdminService_ExplainWitness_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServiceServer).ExplainWitness(ctx, req.(*ExplainWitnessRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _AdminService_PublishVerifier_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(PublishVerifierRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServiceServer).PublishVerifier(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AdminService_PublishVerifier_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServiceServer).PublishVerifier(ctx, req.(*PublishVerifierRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _AdminService_Timestamp_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(TimestampRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServiceServer).Timestamp(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AdminService_Timestamp_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServiceServer).Timestamp(ctx, req.(*TimestampRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // AdminService_ServiceDesc is the grpc.ServiceDesc for AdminService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -352,6 +530,26 @@ var AdminService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Erase",
 			Handler:    _AdminService_Erase_Handler,
+		},
+		{
+			MethodName: "Hold",
+			Handler:    _AdminService_Hold_Handler,
+		},
+		{
+			MethodName: "Unhold",
+			Handler:    _AdminService_Unhold_Handler,
+		},
+		{
+			MethodName: "ExplainWitness",
+			Handler:    _AdminService_ExplainWitness_Handler,
+		},
+		{
+			MethodName: "PublishVerifier",
+			Handler:    _AdminService_PublishVerifier_Handler,
+		},
+		{
+			MethodName: "Timestamp",
+			Handler:    _AdminService_Timestamp_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

@@ -62,9 +62,11 @@ func (*GetCheckpointRequest) Descriptor() ([]byte, []int) {
 type GetCheckpointResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// C2SP signed note.
-	Checkpoint    string   `protobuf:"bytes,1,opt,name=checkpoint,proto3" json:"checkpoint,omitempty"`
-	Origin        string   `protobuf:"bytes,2,opt,name=origin,proto3" json:"origin,omitempty"`
-	Vkeys         []string `protobuf:"bytes,3,rep,name=vkeys,proto3" json:"vkeys,omitempty"`
+	Checkpoint string   `protobuf:"bytes,1,opt,name=checkpoint,proto3" json:"checkpoint,omitempty"`
+	Origin     string   `protobuf:"bytes,2,opt,name=origin,proto3" json:"origin,omitempty"`
+	Vkeys      []string `protobuf:"bytes,3,rep,name=vkeys,proto3" json:"vkeys,omitempty"`
+	// Last checkpoint of the log before this one, to which the genesis commits; empty for a log that began by itself.
+	Final         string `protobuf:"bytes,4,opt,name=final,proto3" json:"final,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -118,6 +120,13 @@ func (x *GetCheckpointResponse) GetVkeys() []string {
 		return x.Vkeys
 	}
 	return nil
+}
+
+func (x *GetCheckpointResponse) GetFinal() string {
+	if x != nil {
+		return x.Final
+	}
+	return ""
 }
 
 type ListEntriesRequest struct {
@@ -533,6 +542,191 @@ func (x *WatchEntriesRequest) GetDetails() bool {
 	return false
 }
 
+type HoldRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// First and last entry whose details are held.
+	A uint64 `protobuf:"varint,1,opt,name=a,proto3" json:"a,omitempty"`
+	B uint64 `protobuf:"varint,2,opt,name=b,proto3" json:"b,omitempty"`
+	// Until when, in microseconds since 1970 UTC.
+	Until int64 `protobuf:"varint,3,opt,name=until,proto3" json:"until,omitempty"`
+	// The order that this carries out, and who gave it.
+	Order         string `protobuf:"bytes,4,opt,name=order,proto3" json:"order,omitempty"`
+	Judge         string `protobuf:"bytes,5,opt,name=judge,proto3" json:"judge,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HoldRequest) Reset() {
+	*x = HoldRequest{}
+	mi := &file_jali_v1_audit_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HoldRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HoldRequest) ProtoMessage() {}
+
+func (x *HoldRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_jali_v1_audit_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HoldRequest.ProtoReflect.Descriptor instead.
+func (*HoldRequest) Descriptor() ([]byte, []int) {
+	return file_jali_v1_audit_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *HoldRequest) GetA() uint64 {
+	if x != nil {
+		return x.A
+	}
+	return 0
+}
+
+func (x *HoldRequest) GetB() uint64 {
+	if x != nil {
+		return x.B
+	}
+	return 0
+}
+
+func (x *HoldRequest) GetUntil() int64 {
+	if x != nil {
+		return x.Until
+	}
+	return 0
+}
+
+func (x *HoldRequest) GetOrder() string {
+	if x != nil {
+		return x.Order
+	}
+	return ""
+}
+
+func (x *HoldRequest) GetJudge() string {
+	if x != nil {
+		return x.Judge
+	}
+	return ""
+}
+
+type UnholdRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The HOLD entry.
+	Hold          uint64 `protobuf:"varint,1,opt,name=hold,proto3" json:"hold,omitempty"`
+	Order         string `protobuf:"bytes,2,opt,name=order,proto3" json:"order,omitempty"`
+	Judge         string `protobuf:"bytes,3,opt,name=judge,proto3" json:"judge,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UnholdRequest) Reset() {
+	*x = UnholdRequest{}
+	mi := &file_jali_v1_audit_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UnholdRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UnholdRequest) ProtoMessage() {}
+
+func (x *UnholdRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_jali_v1_audit_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UnholdRequest.ProtoReflect.Descriptor instead.
+func (*UnholdRequest) Descriptor() ([]byte, []int) {
+	return file_jali_v1_audit_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *UnholdRequest) GetHold() uint64 {
+	if x != nil {
+		return x.Hold
+	}
+	return 0
+}
+
+func (x *UnholdRequest) GetOrder() string {
+	if x != nil {
+		return x.Order
+	}
+	return ""
+}
+
+func (x *UnholdRequest) GetJudge() string {
+	if x != nil {
+		return x.Judge
+	}
+	return ""
+}
+
+type HoldResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Sequence number of the HOLD or UNHOLD.
+	Seq           uint64 `protobuf:"varint,1,opt,name=seq,proto3" json:"seq,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HoldResponse) Reset() {
+	*x = HoldResponse{}
+	mi := &file_jali_v1_audit_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HoldResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HoldResponse) ProtoMessage() {}
+
+func (x *HoldResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_jali_v1_audit_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HoldResponse.ProtoReflect.Descriptor instead.
+func (*HoldResponse) Descriptor() ([]byte, []int) {
+	return file_jali_v1_audit_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *HoldResponse) GetSeq() uint64 {
+	if x != nil {
+		return x.Seq
+	}
+	return 0
+}
+
 type ListLedgersRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -541,7 +735,7 @@ type ListLedgersRequest struct {
 
 func (x *ListLedgersRequest) Reset() {
 	*x = ListLedgersRequest{}
-	mi := &file_jali_v1_audit_proto_msgTypes[10]
+	mi := &file_jali_v1_audit_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -553,7 +747,7 @@ func (x *ListLedgersRequest) String() string {
 func (*ListLedgersRequest) ProtoMessage() {}
 
 func (x *ListLedgersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_jali_v1_audit_proto_msgTypes[10]
+	mi := &file_jali_v1_audit_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -566,7 +760,7 @@ func (x *ListLedgersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListLedgersRequest.ProtoReflect.Descriptor instead.
 func (*ListLedgersRequest) Descriptor() ([]byte, []int) {
-	return file_jali_v1_audit_proto_rawDescGZIP(), []int{10}
+	return file_jali_v1_audit_proto_rawDescGZIP(), []int{13}
 }
 
 type ListLedgersResponse struct {
@@ -580,7 +774,7 @@ type ListLedgersResponse struct {
 
 func (x *ListLedgersResponse) Reset() {
 	*x = ListLedgersResponse{}
-	mi := &file_jali_v1_audit_proto_msgTypes[11]
+	mi := &file_jali_v1_audit_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -592,7 +786,7 @@ func (x *ListLedgersResponse) String() string {
 func (*ListLedgersResponse) ProtoMessage() {}
 
 func (x *ListLedgersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_jali_v1_audit_proto_msgTypes[11]
+	mi := &file_jali_v1_audit_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -605,7 +799,7 @@ func (x *ListLedgersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListLedgersResponse.ProtoReflect.Descriptor instead.
 func (*ListLedgersResponse) Descriptor() ([]byte, []int) {
-	return file_jali_v1_audit_proto_rawDescGZIP(), []int{11}
+	return file_jali_v1_audit_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ListLedgersResponse) GetLedgers() []*LedgerClaim {
@@ -641,7 +835,7 @@ type LedgerClaim struct {
 
 func (x *LedgerClaim) Reset() {
 	*x = LedgerClaim{}
-	mi := &file_jali_v1_audit_proto_msgTypes[12]
+	mi := &file_jali_v1_audit_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -653,7 +847,7 @@ func (x *LedgerClaim) String() string {
 func (*LedgerClaim) ProtoMessage() {}
 
 func (x *LedgerClaim) ProtoReflect() protoreflect.Message {
-	mi := &file_jali_v1_audit_proto_msgTypes[12]
+	mi := &file_jali_v1_audit_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -666,7 +860,7 @@ func (x *LedgerClaim) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LedgerClaim.ProtoReflect.Descriptor instead.
 func (*LedgerClaim) Descriptor() ([]byte, []int) {
-	return file_jali_v1_audit_proto_rawDescGZIP(), []int{12}
+	return file_jali_v1_audit_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *LedgerClaim) GetAgreement() string {
@@ -728,7 +922,7 @@ type GetBundleRequest struct {
 
 func (x *GetBundleRequest) Reset() {
 	*x = GetBundleRequest{}
-	mi := &file_jali_v1_audit_proto_msgTypes[13]
+	mi := &file_jali_v1_audit_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -740,7 +934,7 @@ func (x *GetBundleRequest) String() string {
 func (*GetBundleRequest) ProtoMessage() {}
 
 func (x *GetBundleRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_jali_v1_audit_proto_msgTypes[13]
+	mi := &file_jali_v1_audit_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -753,7 +947,7 @@ func (x *GetBundleRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetBundleRequest.ProtoReflect.Descriptor instead.
 func (*GetBundleRequest) Descriptor() ([]byte, []int) {
-	return file_jali_v1_audit_proto_rawDescGZIP(), []int{13}
+	return file_jali_v1_audit_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *GetBundleRequest) GetDigest() string {
@@ -773,7 +967,7 @@ type GetBundleResponse struct {
 
 func (x *GetBundleResponse) Reset() {
 	*x = GetBundleResponse{}
-	mi := &file_jali_v1_audit_proto_msgTypes[14]
+	mi := &file_jali_v1_audit_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -785,7 +979,7 @@ func (x *GetBundleResponse) String() string {
 func (*GetBundleResponse) ProtoMessage() {}
 
 func (x *GetBundleResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_jali_v1_audit_proto_msgTypes[14]
+	mi := &file_jali_v1_audit_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -798,7 +992,7 @@ func (x *GetBundleResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetBundleResponse.ProtoReflect.Descriptor instead.
 func (*GetBundleResponse) Descriptor() ([]byte, []int) {
-	return file_jali_v1_audit_proto_rawDescGZIP(), []int{14}
+	return file_jali_v1_audit_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *GetBundleResponse) GetBundle() []byte {
@@ -813,13 +1007,14 @@ var File_jali_v1_audit_proto protoreflect.FileDescriptor
 const file_jali_v1_audit_proto_rawDesc = "" +
 	"\n" +
 	"\x13jali/v1/audit.proto\x12\ajali.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\"\x16\n" +
-	"\x14GetCheckpointRequest\"e\n" +
+	"\x14GetCheckpointRequest\"{\n" +
 	"\x15GetCheckpointResponse\x12\x1e\n" +
 	"\n" +
 	"checkpoint\x18\x01 \x01(\tR\n" +
 	"checkpoint\x12\x16\n" +
 	"\x06origin\x18\x02 \x01(\tR\x06origin\x12\x14\n" +
-	"\x05vkeys\x18\x03 \x03(\tR\x05vkeys\"d\n" +
+	"\x05vkeys\x18\x03 \x03(\tR\x05vkeys\x12\x14\n" +
+	"\x05final\x18\x04 \x01(\tR\x05final\"d\n" +
 	"\x12ListEntriesRequest\x12\x12\n" +
 	"\x04from\x18\x01 \x01(\x04R\x04from\x12 \n" +
 	"\x05limit\x18\x02 \x01(\x05B\n" +
@@ -843,7 +1038,23 @@ const file_jali_v1_audit_proto_rawDesc = "" +
 	"\x06hashes\x18\x01 \x03(\fR\x06hashes\"C\n" +
 	"\x13WatchEntriesRequest\x12\x12\n" +
 	"\x04from\x18\x01 \x01(\x04R\x04from\x12\x18\n" +
-	"\adetails\x18\x02 \x01(\bR\adetails\"\x14\n" +
+	"\adetails\x18\x02 \x01(\bR\adetails\"\x8c\x01\n" +
+	"\vHoldRequest\x12\f\n" +
+	"\x01a\x18\x01 \x01(\x04R\x01a\x12\f\n" +
+	"\x01b\x18\x02 \x01(\x04R\x01b\x12\x1d\n" +
+	"\x05until\x18\x03 \x01(\x03B\a\xbaH\x04\"\x02 \x00R\x05until\x12 \n" +
+	"\x05order\x18\x04 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80 R\x05order\x12 \n" +
+	"\x05judge\x18\x05 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x02R\x05judge\"g\n" +
+	"\rUnholdRequest\x12\x12\n" +
+	"\x04hold\x18\x01 \x01(\x04R\x04hold\x12 \n" +
+	"\x05order\x18\x02 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80 R\x05order\x12 \n" +
+	"\x05judge\x18\x03 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x02R\x05judge\" \n" +
+	"\fHoldResponse\x12\x10\n" +
+	"\x03seq\x18\x01 \x01(\x04R\x03seq\"\x14\n" +
 	"\x12ListLedgersRequest\"Y\n" +
 	"\x13ListLedgersResponse\x12.\n" +
 	"\aledgers\x18\x01 \x03(\v2\x14.jali.v1.LedgerClaimR\aledgers\x12\x12\n" +
@@ -863,14 +1074,16 @@ const file_jali_v1_audit_proto_rawDesc = "" +
 	"\x10GetBundleRequest\x122\n" +
 	"\x06digest\x18\x01 \x01(\tB\x1a\xbaH\x17r\x152\x13^[A-Za-z0-9_-]{43}$R\x06digest\"+\n" +
 	"\x11GetBundleResponse\x12\x16\n" +
-	"\x06bundle\x18\x01 \x01(\fR\x06bundle2\xd6\x05\n" +
+	"\x06bundle\x18\x01 \x01(\fR\x06bundle2\x8b\a\n" +
 	"\fAuditService\x12l\n" +
 	"\rGetCheckpoint\x12\x1d.jali.v1.GetCheckpointRequest\x1a\x1e.jali.v1.GetCheckpointResponse\"\x1c\x82\xd3\xe4\x93\x02\x16\x12\x14/v1/audit/checkpoint\x12c\n" +
 	"\vListEntries\x12\x1b.jali.v1.ListEntriesRequest\x1a\x1c.jali.v1.ListEntriesResponse\"\x19\x82\xd3\xe4\x93\x02\x13\x12\x11/v1/audit/entries\x12f\n" +
 	"\bGetProof\x12\x18.jali.v1.GetProofRequest\x1a\x19.jali.v1.GetProofResponse\"%\x82\xd3\xe4\x93\x02\x1f\x12\x1d/v1/audit/entries/{seq}/proof\x12p\n" +
 	"\x0eGetConsistency\x12\x1e.jali.v1.GetConsistencyRequest\x1a\x1f.jali.v1.GetConsistencyResponse\"\x1d\x82\xd3\xe4\x93\x02\x17\x12\x15/v1/audit/consistency\x12c\n" +
 	"\vListLedgers\x12\x1b.jali.v1.ListLedgersRequest\x1a\x1c.jali.v1.ListLedgersResponse\"\x19\x82\xd3\xe4\x93\x02\x13\x12\x11/v1/audit/ledgers\x12f\n" +
-	"\tGetBundle\x12\x19.jali.v1.GetBundleRequest\x1a\x1a.jali.v1.GetBundleResponse\"\"\x82\xd3\xe4\x93\x02\x1c\x12\x1a/v1/audit/bundles/{digest}\x12L\n" +
+	"\tGetBundle\x12\x19.jali.v1.GetBundleRequest\x1a\x1a.jali.v1.GetBundleResponse\"\"\x82\xd3\xe4\x93\x02\x1c\x12\x1a/v1/audit/bundles/{digest}\x12O\n" +
+	"\x04Hold\x12\x14.jali.v1.HoldRequest\x1a\x15.jali.v1.HoldResponse\"\x1a\x82\xd3\xe4\x93\x02\x14:\x01*\"\x0f/v1/audit/holds\x12b\n" +
+	"\x06Unhold\x12\x16.jali.v1.UnholdRequest\x1a\x15.jali.v1.HoldResponse\")\x82\xd3\xe4\x93\x02#:\x01*\"\x1e/v1/audit/holds/{hold}:release\x12L\n" +
 	"\fWatchEntries\x12\x1c.jali.v1.WatchEntriesRequest\x1a\x1c.jali.v1.ListEntriesResponse0\x01B\x1bZ\x19jali/proto/jali/v1;jaliv1b\x06proto3"
 
 var (
@@ -885,7 +1098,7 @@ func file_jali_v1_audit_proto_rawDescGZIP() []byte {
 	return file_jali_v1_audit_proto_rawDescData
 }
 
-var file_jali_v1_audit_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
+var file_jali_v1_audit_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_jali_v1_audit_proto_goTypes = []any{
 	(*GetCheckpointRequest)(nil),   // 0: jali.v1.GetCheckpointRequest
 	(*GetCheckpointResponse)(nil),  // 1: jali.v1.GetCheckpointResponse
@@ -897,31 +1110,38 @@ var file_jali_v1_audit_proto_goTypes = []any{
 	(*GetConsistencyRequest)(nil),  // 7: jali.v1.GetConsistencyRequest
 	(*GetConsistencyResponse)(nil), // 8: jali.v1.GetConsistencyResponse
 	(*WatchEntriesRequest)(nil),    // 9: jali.v1.WatchEntriesRequest
-	(*ListLedgersRequest)(nil),     // 10: jali.v1.ListLedgersRequest
-	(*ListLedgersResponse)(nil),    // 11: jali.v1.ListLedgersResponse
-	(*LedgerClaim)(nil),            // 12: jali.v1.LedgerClaim
-	(*GetBundleRequest)(nil),       // 13: jali.v1.GetBundleRequest
-	(*GetBundleResponse)(nil),      // 14: jali.v1.GetBundleResponse
+	(*HoldRequest)(nil),            // 10: jali.v1.HoldRequest
+	(*UnholdRequest)(nil),          // 11: jali.v1.UnholdRequest
+	(*HoldResponse)(nil),           // 12: jali.v1.HoldResponse
+	(*ListLedgersRequest)(nil),     // 13: jali.v1.ListLedgersRequest
+	(*ListLedgersResponse)(nil),    // 14: jali.v1.ListLedgersResponse
+	(*LedgerClaim)(nil),            // 15: jali.v1.LedgerClaim
+	(*GetBundleRequest)(nil),       // 16: jali.v1.GetBundleRequest
+	(*GetBundleResponse)(nil),      // 17: jali.v1.GetBundleResponse
 }
 var file_jali_v1_audit_proto_depIdxs = []int32{
 	4,  // 0: jali.v1.ListEntriesResponse.entries:type_name -> jali.v1.Entry
-	12, // 1: jali.v1.ListLedgersResponse.ledgers:type_name -> jali.v1.LedgerClaim
+	15, // 1: jali.v1.ListLedgersResponse.ledgers:type_name -> jali.v1.LedgerClaim
 	0,  // 2: jali.v1.AuditService.GetCheckpoint:input_type -> jali.v1.GetCheckpointRequest
 	2,  // 3: jali.v1.AuditService.ListEntries:input_type -> jali.v1.ListEntriesRequest
 	5,  // 4: jali.v1.AuditService.GetProof:input_type -> jali.v1.GetProofRequest
 	7,  // 5: jali.v1.AuditService.GetConsistency:input_type -> jali.v1.GetConsistencyRequest
-	10, // 6: jali.v1.AuditService.ListLedgers:input_type -> jali.v1.ListLedgersRequest
-	13, // 7: jali.v1.AuditService.GetBundle:input_type -> jali.v1.GetBundleRequest
-	9,  // 8: jali.v1.AuditService.WatchEntries:input_type -> jali.v1.WatchEntriesRequest
-	1,  // 9: jali.v1.AuditService.GetCheckpoint:output_type -> jali.v1.GetCheckpointResponse
-	3,  // 10: jali.v1.AuditService.ListEntries:output_type -> jali.v1.ListEntriesResponse
-	6,  // 11: jali.v1.AuditService.GetProof:output_type -> jali.v1.GetProofResponse
-	8,  // 12: jali.v1.AuditService.GetConsistency:output_type -> jali.v1.GetConsistencyResponse
-	11, // 13: jali.v1.AuditService.ListLedgers:output_type -> jali.v1.ListLedgersResponse
-	14, // 14: jali.v1.AuditService.GetBundle:output_type -> jali.v1.GetBundleResponse
-	3,  // 15: jali.v1.AuditService.WatchEntries:output_type -> jali.v1.ListEntriesResponse
-	9,  // [9:16] is the sub-list for method output_type
-	2,  // [2:9] is the sub-list for method input_type
+	13, // 6: jali.v1.AuditService.ListLedgers:input_type -> jali.v1.ListLedgersRequest
+	16, // 7: jali.v1.AuditService.GetBundle:input_type -> jali.v1.GetBundleRequest
+	10, // 8: jali.v1.AuditService.Hold:input_type -> jali.v1.HoldRequest
+	11, // 9: jali.v1.AuditService.Unhold:input_type -> jali.v1.UnholdRequest
+	9,  // 10: jali.v1.AuditService.WatchEntries:input_type -> jali.v1.WatchEntriesRequest
+	1,  // 11: jali.v1.AuditService.GetCheckpoint:output_type -> jali.v1.GetCheckpointResponse
+	3,  // 12: jali.v1.AuditService.ListEntries:output_type -> jali.v1.ListEntriesResponse
+	6,  // 13: jali.v1.AuditService.GetProof:output_type -> jali.v1.GetProofResponse
+	8,  // 14: jali.v1.AuditService.GetConsistency:output_type -> jali.v1.GetConsistencyResponse
+	14, // 15: jali.v1.AuditService.ListLedgers:output_type -> jali.v1.ListLedgersResponse
+	17, // 16: jali.v1.AuditService.GetBundle:output_type -> jali.v1.GetBundleResponse
+	12, // 17: jali.v1.AuditService.Hold:output_type -> jali.v1.HoldResponse
+	12, // 18: jali.v1.AuditService.Unhold:output_type -> jali.v1.HoldResponse
+	3,  // 19: jali.v1.AuditService.WatchEntries:output_type -> jali.v1.ListEntriesResponse
+	11, // [11:20] is the sub-list for method output_type
+	2,  // [2:11] is the sub-list for method input_type
 	2,  // [2:2] is the sub-list for extension type_name
 	2,  // [2:2] is the sub-list for extension extendee
 	0,  // [0:2] is the sub-list for field type_name
@@ -938,7 +1158,7 @@ func file_jali_v1_audit_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_jali_v1_audit_proto_rawDesc), len(file_jali_v1_audit_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   15,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

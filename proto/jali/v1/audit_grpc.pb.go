@@ -25,6 +25,8 @@ const (
 	AuditService_GetConsistency_FullMethodName = "/jali.v1.AuditService/GetConsistency"
 	AuditService_ListLedgers_FullMethodName    = "/jali.v1.AuditService/ListLedgers"
 	AuditService_GetBundle_FullMethodName      = "/jali.v1.AuditService/GetBundle"
+	AuditService_Hold_FullMethodName           = "/jali.v1.AuditService/Hold"
+	AuditService_Unhold_FullMethodName         = "/jali.v1.AuditService/Unhold"
 	AuditService_WatchEntries_FullMethodName   = "/jali.v1.AuditService/WatchEntries"
 )
 
@@ -45,6 +47,10 @@ type AuditServiceClient interface {
 	// GetBundle returns a policy bundle that is or was active, so that a regulator can decide again what it decided. For
 	// regulators and custodians.
 	GetBundle(ctx context.Context, in *GetBundleRequest, opts ...grpc.CallOption) (*GetBundleResponse, error)
+	// Hold delays the disclosure of details of a range of entries, Unhold ends a hold before its time. For regulators and custodians, by
+	// order of a court or the like; both are entries.
+	Hold(ctx context.Context, in *HoldRequest, opts ...grpc.CallOption) (*HoldResponse, error)
+	Unhold(ctx context.Context, in *UnholdRequest, opts ...grpc.CallOption) (*HoldResponse, error)
 	// WatchEntries streams headers from a sequence number on as they become durable.
 	WatchEntries(ctx context.Context, in *WatchEntriesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ListEntriesResponse], error)
 }
@@ -117,6 +123,26 @@ func (c *auditServiceClient) GetBundle(ctx context.Context, in *GetBundleRequest
 	return out, nil
 }
 
+func (c *auditServiceClient) Hold(ctx context.Context, in *HoldRequest, opts ...grpc.CallOption) (*HoldResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(HoldResponse)
+	err := c.cc.Invoke(ctx, AuditService_Hold_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *auditServiceClient) Unhold(ctx context.Context, in *UnholdRequest, opts ...grpc.CallOption) (*HoldResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(HoldResponse)
+	err := c.cc.Invoke(ctx, AuditService_Unhold_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *auditServiceClient) WatchEntries(ctx context.Context, in *WatchEntriesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ListEntriesResponse], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	stream, err := c.cc.NewStream(ctx, &AuditService_ServiceDesc.Streams[0], AuditService_WatchEntries_FullMethodName, cOpts...)
@@ -153,6 +179,10 @@ type AuditServiceServer interface {
 	// GetBundle returns a policy bundle that is or was active, so that a regulator can decide again what it decided. For
 	// regulators and custodians.
 	GetBundle(context.Context, *GetBundleRequest) (*GetBundleResponse, error)
+	// Hold delays the disclosure of details of a range of entries, Unhold ends a hold before its time. For regulators and custodians, by
+	// order of a court or the like; both are entries.
+	Hold(context.Context, *HoldRequest) (*HoldResponse, error)
+	Unhold(context.Context, *UnholdRequest) (*HoldResponse, error)
 	// WatchEntries streams headers from a sequence number on as they become durable.
 	WatchEntries(*WatchEntriesRequest, grpc.ServerStreamingServer[ListEntriesResponse]) error
 	mustEmbedUnimplementedAuditServiceServer()
@@ -182,6 +212,12 @@ func (UnimplementedAuditServiceServer) ListLedgers(context.Context, *ListLedgers
 }
 func (UnimplementedAuditServiceServer) GetBundle(context.Context, *GetBundleRequest) (*GetBundleResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetBundle not implemented")
+}
+func (UnimplementedAuditServiceServer) Hold(context.Context, *HoldRequest) (*HoldResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Hold not implemented")
+}
+func (UnimplementedAuditServiceServer) Unhold(context.Context, *UnholdRequest) (*HoldResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Unhold not implemented")
 }
 func (UnimplementedAuditServiceServer) WatchEntries(*WatchEntriesRequest, grpc.ServerStreamingServer[ListEntriesResponse]) error {
 	return status.Error(codes.Unimplemented, "method WatchEntries not implemented")
@@ -315,6 +351,42 @@ func _AuditService_GetBundle_Handler(srv interface{}, ctx context.Context, dec f
 	return interceptor(ctx, in, info, handler)
 }
 
+func _AuditService_Hold_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(HoldRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AuditServiceServer).Hold(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AuditService_Hold_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AuditServiceServer).Hold(ctx, req.(*HoldRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _AuditService_Unhold_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(UnholdRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AuditServiceServer).Unhold(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AuditService_Unhold_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AuditServiceServer).Unhold(ctx, req.(*UnholdRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _AuditService_WatchEntries_Handler(srv interface{}, stream grpc.ServerStream) error {
 	m := new(WatchEntriesRequest)
 	if err := stream.RecvMsg(m); err != nil {
@@ -356,6 +428,14 @@ var AuditService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "GetBundle",
 			Handler:    _AuditService_GetBundle_Handler,
+		},
+		{
+			MethodName: "Hold",
+			Handler:    _AuditService_Hold_Handler,
+		},
+		{
+			MethodName: "Unhold",
+			Handler:    _AuditService_Unhold_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{
