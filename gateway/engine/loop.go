@@ -30,6 +30,7 @@ type loop struct {
 	nulls   [][]bool  // wide only: no value
 
 	private *dictionary // nil: public cells
+	roster  *roster     // nil: nobody asked who is in the cells
 }
 
 type (
@@ -47,6 +48,9 @@ func (s *streaming) loop(lo, hi int64) *loop {
 		if s.wide {
 			l.nulls = append(l.nulls, make([]bool, batchRows))
 		}
+	}
+	if s.members {
+		l.roster = newRoster(s)
 	}
 	if s.plan.Private {
 		l.private = newDictionary(s)
@@ -253,6 +257,9 @@ func (l *loop) settle() {
 		touch = l.keep(touch, int(l.plan.Bounds.Groups))
 	}
 	l.touched = 0
+	if l.roster != nil {
+		l.roster.note(l, touch)
+	}
 	width := len(l.measures)
 	for _, c := range touch {
 		t, s := &l.totals[c], &l.slots[c]

@@ -25,6 +25,15 @@ func (e *Engine) bounded(ctx context.Context, plan *query.Plan, key [32]byte) (p
 	if err != nil {
 		return protect.Cells{}, err
 	}
+	loops, err := e.loops(ctx, s)
+	if err != nil {
+		return protect.Cells{}, err
+	}
+	return s.cells(loops), nil
+}
+
+// loops streams all persons, in parallel shares where there are many rows.
+func (e *Engine) loops(ctx context.Context, s *streaming) ([]*loop, error) {
 	shares := int64(1)
 	if e.rows[s.fact] >= parallelRows {
 		shares = int64(e.threads)
@@ -55,9 +64,9 @@ func (e *Engine) bounded(ctx context.Context, plan *query.Plan, key [32]byte) (p
 		}
 	}
 	if failed != nil {
-		return protect.Cells{}, failed
+		return nil, failed
 	}
-	return s.cells(loops), nil
+	return loops, nil
 }
 
 // share streams the persons with ordinals in [lo, hi).
@@ -104,6 +113,7 @@ type streaming struct {
 	rowsHi   int64 // clip of rows per person and group
 	rows     int64 // most rows of a person, proved
 	wide     bool  // a person's sum may leave 63 bits
+	members  bool  // note who is in the cells
 	rank     ranker
 	hashes   []uint64 // h of each public cell
 }

@@ -25,13 +25,14 @@ func Decode(b []byte) (Released, error) {
 		Columns []struct{ Name, Role, Kind, Unit string }
 		Rows    [][]json.RawMessage
 		Error95 [][]json.RawMessage
-		Hidden  int `json:"hidden_groups"`
+		Hidden  int    `json:"hidden_groups"`
+		Label   string `json:"protection"`
 	}
 	dec := json.NewDecoder(bytes.NewReader(b))
 	if err := dec.Decode(&t); err != nil || len(t.Rows) != len(t.Error95) {
 		return Released{}, fmt.Errorf("decode table: %w", ErrEncoding)
 	}
-	r := Released{Columns: make([]Column, len(t.Columns)), Rows: make([]Row, len(t.Rows)), HiddenGroups: t.Hidden}
+	r := Released{Columns: make([]Column, len(t.Columns)), Rows: make([]Row, len(t.Rows)), HiddenGroups: t.Hidden, Label: t.Label}
 	measures := 0
 	for i, c := range t.Columns {
 		r.Columns[i] = Column{Name: c.Name, Role: c.Role, Kind: OutputKind(c.Kind), Unit: c.Unit}

@@ -28,6 +28,7 @@ const (
 // Every row has one entry per column, every row of error95 one per measure. Counts are integers, sums decimals as declared, derived
 // values have ten significant digits; what is hidden and the group "other" are null. Numbers of measures, and null in their place,
 // are right-aligned with spaces to a constant width per kind, so that the length tells the shape and the labels, not the values.
+// A table without a formal guarantee says so at the end: ,"protection":"disclosure-controlled, no formal guarantee"
 func Encode(r Released) []byte {
 	var b bytes.Buffer
 	b.WriteString(`{"columns":[`)
@@ -72,7 +73,12 @@ func Encode(r Released) []byte {
 		}
 		b.WriteByte(']')
 	}
-	fmt.Fprintf(&b, `],"hidden_groups":%*d}`, hiddenWidth, r.HiddenGroups)
+	fmt.Fprintf(&b, `],"hidden_groups":%*d`, hiddenWidth, r.HiddenGroups)
+	if r.Label != "" {
+		b.WriteString(`,"protection":`)
+		text(&b, r.Label)
+	}
+	b.WriteByte('}')
 	return b.Bytes()
 }
 

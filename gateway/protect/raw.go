@@ -19,12 +19,14 @@ var ErrRaw = errors.New("engine result does not fit the plan")
 type Cells struct {
 	Keys   [][]catalog.Value
 	Values [][]*big.Int // a nil entry is zero
+	// Members is there for Suppress alone.
+	Members *Members
 }
 
 // Raw holds Cells in a closure, so that no printer, logger or encoder can reach them; only this package opens it.
 type Raw struct{ open func() Cells }
 
-// NewRaw seals cells. Anything may fill a Raw; only Release opens it.
+// NewRaw seals cells. Anything may fill a Raw; only Release and Suppress open it.
 func NewRaw(c Cells) Raw { return Raw{open: func() Cells { return c }} }
 
 // cell is one group in domain order: ranks[i] orders it by group column i, labels[i] is its label there.

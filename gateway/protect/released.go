@@ -16,6 +16,8 @@ type Released struct {
 	// Noisy[item][cell] are the raw noisy integers of the groups in domain order, for the record: public keys, of the whole
 	// domain; private keys, of those kept, in the order of their keys.
 	Noisy [][]*big.Int
+	// Label says how a table is protected that has no formal guarantee: ControlledLabel. Empty: by noise.
+	Label string
 }
 
 // Roles of released columns.

@@ -24,6 +24,8 @@ type Domain struct {
 	Name    string
 	Labels  []catalog.Value // public: the domain in catalogue order; a NULL label last is the group "other"
 	Private bool
+	// Open is for Suppress: that a whole group has one of these labels tells nothing about it.
+	Open bool
 }
 
 // Names of the items that count persons and rows. They decide what Min compares with.
@@ -36,6 +38,8 @@ const (
 type Item struct {
 	Name   string // e.g. "rows", "persons", "sum(cost)"
 	Sigma2 noise.Variance
+	// Binary is for Suppress: a person adds 0 or 1, so that the sum is a count.
+	Binary bool
 }
 
 // Output is one shown column.
