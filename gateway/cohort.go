@@ -97,7 +97,12 @@ func (g *Gateway) Evaluate(ctx context.Context, who identity.Principal, nonce, c
 	defer release()
 
 	// 7. execute: the engine's exact integers, sealed, then prepared as vectors; kept for the next question of this plan.
-	vectors, err := safely(func() (protect.Blinded, error) { return g.vectors(ctx, ask, slot) })
+	vectors, err := safely(func() (protect.Blinded, error) {
+		if err := g.whole(ask); err != nil {
+			return protect.Blinded{}, err
+		}
+		return g.vectors(ctx, ask, slot)
+	})
 	if err != nil {
 		return CohortAnswer{}, g.fail(ctx, ask, intent, slot, err)
 	}
@@ -211,7 +216,7 @@ func (b *blind) id() [32]byte {
 
 // vectorKey names prepared vectors: the plan's canonical form covers filter, list and bounds.
 func (b *blind) vectorKey(a *ask) [32]byte {
-	h := a.plan.Hash()
+	h := a.planHash()
 	return sha256.Sum256(fmt.Appendf(nil, "%x %s %s %x %s", h, a.data.catalog.ID, a.data.version, a.data.catalog.Digest, b.spec.Params.ID()))
 }
 

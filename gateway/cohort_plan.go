@@ -50,6 +50,8 @@ type blind struct {
 	key     cohort.Digest
 	nonce   [32]byte
 	commit  cohort.Digest
+	hash    [32]byte // of the plan, while light
+	light   bool     // without what grows with the list
 }
 
 // CohortAggregate is one number of a reply and how to read it, in units of 10^-Decimals.

@@ -28,6 +28,11 @@ type CohortOffer struct {
 // QuoteCohort runs steps 3 to 5 of Evaluate: it tells price, accuracy and lengths, and issues the nonce that one upload of the
 // key may use. It is free, touches no data and reserves no budget.
 func (g *Gateway) QuoteCohort(ctx context.Context, who identity.Principal, req CohortRequest) (CohortOffer, error) {
+	leave, refusal := g.cohorts.planning.enter(ctx)
+	if refusal != nil {
+		return CohortOffer{}, refusal
+	}
+	defer leave()
 	a, refusal := g.planBlind(who, req)
 	if refusal != nil {
 		return CohortOffer{}, refusal
@@ -114,7 +119,7 @@ func (g *Gateway) issue(a *ask, offer *CohortOffer) error {
 		return nonceRefusal(err)
 	}
 	b.nonce = nonce
-	q := &question{ask: a, who: a.who.Key, binding: binding, expires: now.Add(nonceLife)}
+	q := &question{ask: a.light(), who: a.who.Key, binding: binding, expires: now.Add(nonceLife)}
 	c.mu.Lock()
 	c.open[nonce] = q
 	c.mu.Unlock()

@@ -26,11 +26,13 @@ func (g *Gateway) AdmitUpload(ctx context.Context, who identity.Principal, nonce
 }
 
 // CohortUpload receives one upload as a stream. Exactly one of Close and Abort ends it.
+//
+// A caller who reconnects may begin again before the broken stream was noticed: the earlier upload is then over, and touches nothing.
 type CohortUpload struct {
-	g   *Gateway
-	q   *question
-	who identity.Principal
-	ctx context.Context
+	g      *Gateway
+	q      *question
+	intake *cohort.Intake
+	ctx    context.Context
 }
 
 // BeginUpload starts an upload from its first byte; what parts brought before is forgotten. It waits for memory as long as ctx lasts.
@@ -39,7 +41,6 @@ func (g *Gateway) BeginUpload(ctx context.Context, who identity.Principal, nonce
 	if refusal != nil {
 		return nil, g.refuse(ctx, &ask{who: who, req: Request{SQL: "upload an encrypted question"}}, refusal)
 	}
-	u := &CohortUpload{g: g, q: q, who: who, ctx: ctx}
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	g.cohorts.reset(q)
@@ -47,16 +48,15 @@ func (g *Gateway) BeginUpload(ctx context.Context, who identity.Principal, nonce
 		return nil, refusal
 	}
 	g.watch(q)
-	return u, nil
+	return &CohortUpload{g: g, q: q, intake: q.intake, ctx: ctx}, nil
 }
 
 // Write takes the next bytes. An error is final: it is on record and has burnt the nonce.
 func (u *CohortUpload) Write(p []byte) (int, error) {
 	u.q.mu.Lock()
 	defer u.q.mu.Unlock()
-	if u.q.intake == nil || !u.g.now().Before(u.q.expires) {
-		u.g.cohorts.drop(u.q)
-		return 0, u.g.refuse(u.ctx, u.q.again(), nonceRefusal(cohort.ErrNonceExpired))
+	if refusal := u.over(); refusal != nil {
+		return 0, u.g.refuse(u.ctx, u.q.again(), refusal)
 	}
 	n, err := u.q.intake.Write(p)
 	if err != nil {
@@ -70,8 +70,8 @@ func (u *CohortUpload) Write(p []byte) (int, error) {
 func (u *CohortUpload) Close() ([32]byte, error) {
 	u.q.mu.Lock()
 	defer u.q.mu.Unlock()
-	if u.q.intake == nil {
-		return [32]byte{}, u.g.refuse(u.ctx, u.q.again(), nonceRefusal(cohort.ErrNonceExpired))
+	if refusal := u.over(); refusal != nil {
+		return [32]byte{}, u.g.refuse(u.ctx, u.q.again(), refusal)
 	}
 	if refusal := u.g.cohorts.finish(u.q); refusal != nil {
 		return [32]byte{}, u.g.refuse(u.ctx, u.q.again(), refusal)
@@ -83,7 +83,23 @@ func (u *CohortUpload) Close() ([32]byte, error) {
 func (u *CohortUpload) Abort() {
 	u.q.mu.Lock()
 	defer u.q.mu.Unlock()
-	u.g.abandon(u.ctx, u.q, "the upload broke off")
+	if u.q.intake == u.intake {
+		u.g.abandon(u.ctx, u.q, "the upload broke off")
+	}
+}
+
+// over says why the upload cannot go on, if so. q.mu is held.
+func (u *CohortUpload) over() *Refusal {
+	switch {
+	case !u.g.now().Before(u.q.expires):
+		u.g.cohorts.drop(u.q)
+		return nonceRefusal(cohort.ErrNonceExpired)
+	case u.q.intake == u.intake:
+		return nil
+	case u.q.intake == nil && u.q.upload == nil:
+		return &Refusal{Code: UploadTruncated, Message: "the upload was left alone for too long and is gone", Hint: "start again; nothing was charged"}
+	}
+	return &Refusal{Code: UploadOffset, Message: "another upload of the same question has begun", Hint: "send one at a time; nothing was charged"}
 }
 
 // watch starts to wait anew for the caller's next step; without one, what is kept for the caller goes.

@@ -54,6 +54,7 @@ type cohorts struct {
 	memory  *queue        // of uploads, in bytes
 	idle    time.Duration // uploadIdle, but in tests
 	vectors *vectorCache
+	planning
 
 	mu       sync.Mutex
 	keys     map[cohort.Digest]registered
@@ -73,7 +74,7 @@ func newCohorts(c EncryptedConfig) (*cohorts, error) {
 		return nil, err
 	}
 	return &cohorts{
-		limits: limits, nonces: nonces, memory: newQueue(limits.UploadMemory, limits.PerCaller), idle: uploadIdle, vectors: newVectorCache(limits.TableMemory),
+		limits: limits, nonces: nonces, memory: newQueue(limits.UploadMemory, limits.PerCaller), idle: uploadIdle, vectors: newVectorCache(limits.TableMemory), planning: newPlanning(),
 		keys: map[cohort.Digest]registered{}, pending: map[[32]byte]pendingKey{}, open: map[[32]byte]*question{},
 	}, nil
 }

@@ -65,7 +65,7 @@ func (g *Gateway) Quote(ctx context.Context, who identity.Principal, req Request
 }
 
 func hashOf(a *ask) []byte {
-	h := a.plan.Hash()
+	h := a.planHash()
 	return h[:]
 }
 

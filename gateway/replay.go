@@ -25,7 +25,7 @@ func (a *ask) index() []string {
 
 // intent is the entry that charges and announces the question.
 func (a *ask) intent() store.Item {
-	h := a.plan.Hash()
+	h := a.planHash()
 	bundle := a.grant.Bundle()
 	return store.Item{
 		Kind: audit.Intent,
