@@ -59,11 +59,11 @@ var (
 var needs = map[Kind][]need{
 	Genesis:     {str("fmt", "jali-audit/1"), str("keys"), num("psize"), str("why", "new", "year", "restore")},
 	Agreement:   {str("ag"), num("agv"), str("pu"), str("st", "active", "suspended", "ended")},
-	Budget:      {str("acct", "nrho", "ueps"), {"cap", 'o', amount}, {"cap0", 'o', amount}, str("pop")},
+	Budget:      {str("acct", "nrho", "ueps", "cells"), {"cap", 'o', amount}, {"cap0", 'o', amount}, str("pop")},
 	Policy:      {str("pol"), str("pol0"), str("rev")},
 	Dataset:     {str("cls"), str("ds"), str("dsv"), str("dsv0"), num("lvl"), str("pop"), str("st", "active", "withdrawn")},
 	Key:         {str("act"), str("alg"), str("use", "log", "epoch", "witness", "researcher", "he", "tls")},
-	Intent:      {str("acct", "nrho", "ueps"), str("ag"), num("agv"), {"bud0", 'o', balance}, {"bud1", 'o', balance}, str("cls"), {"cost", 'o', amount}, str("dec", "allow"), str("ds"), str("dsv"), str("mode", "sql", "he"), str("pol"), str("pop"), str("pu")},
+	Intent:      {str("acct", "nrho", "ueps", "cells"), str("ag"), num("agv"), {"bud0", 'o', balance}, {"bud1", 'o', balance}, str("cls"), {"cost", 'o', amount}, str("dec", "allow"), str("ds"), str("dsv"), str("mode", "sql", "he"), str("pol"), str("pop"), str("pu")},
 	Refused:     {str("dec", "deny"), str("why", "parse", "schema", "policy", "budget", "stale", "rate")},
 	Release:     {num("lvl"), str("mech"), num("ref")},
 	Failure:     {num("ref")},

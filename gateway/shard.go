@@ -153,7 +153,7 @@ func readOld(layout Layout) (r *store.Reader, carry []store.Carried, err error) 
 		return nil, nil, errors.Join(err, r.Close())
 	}
 	for _, c := range claims {
-		carry = append(carry, store.Carried{LedgerKey: c.LedgerKey, Spent: c.Spent, Cap: c.Cap})
+		carry = append(carry, store.Carried{LedgerKey: c.LedgerKey, Spent: c.Spent, Cap: c.Cap, Unit: c.Unit})
 	}
 	return r, carry, nil
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strconv"
 
+	bolt "go.etcd.io/bbolt"
+
 	"jali/audit"
 )
 
@@ -29,6 +31,12 @@ func (w *transaction) intent(p *prepared) (Appended, error) {
 	}
 	pop, err := w.ledger(popKey)
 	if err != nil {
+		return Appended{}, err
+	}
+	if err := w.inUnit(p, agKey, ag); err != nil {
+		return Appended{}, err
+	}
+	if err := w.inUnit(p, popKey, pop); err != nil {
 		return Appended{}, err
 	}
 	if over := exceeded(ag, pop, c); over != "" {
@@ -70,8 +78,32 @@ func (w *transaction) ledger(key []byte) (ledger, error) {
 	return decodeLedger(v)
 }
 
+// inUnit refuses a charge or cap in another unit than the ledger's: cells do not add up with privacy loss. A ledger's unit is that of
+// the entry that changed it last.
+func (w *transaction) inUnit(p *prepared, key []byte, l ledger) error {
+	if w.tx.Bucket(bBudget).Get(key) == nil {
+		return nil
+	}
+	unit, err := unitOf(w.tx, l)
+	if err == nil && unit != p.fields["acct"] {
+		return &itemError{fmt.Errorf("%w: the ledger is kept in another unit", ErrItem)}
+	}
+	return err
+}
+
+func unitOf(tx *bolt.Tx, l ledger) (string, error) {
+	e, err := audit.ParseEntry(tx.Bucket(bEntries).Get(u64(l.seq)))
+	if err != nil {
+		return "", fmt.Errorf("%w: a ledger names no entry", ErrDamaged)
+	}
+	return e.Text("acct"), nil
+}
+
 // exceeded names the ledger that the charge would exceed. Amounts are at most 2^53-1, so sums do not overflow.
 func exceeded(ag, pop ledger, c *Charge) string {
+	if c.Most > 0 && ag.spent.Rho+c.Rho > c.Most {
+		return OverAgreement
+	}
 	for _, l := range []struct {
 		ledger
 		name string
@@ -147,6 +179,9 @@ func (w *transaction) budget(p *prepared) (Appended, error) {
 	key := ledgerKey(audit.LedgerKey{Agreement: p.Budget.Agreement, Population: p.Budget.Population})
 	l, err := w.ledger(key)
 	if err != nil {
+		return Appended{}, err
+	}
+	if err := w.inUnit(p, key, l); err != nil {
 		return Appended{}, err
 	}
 	if p.Budget.Spent != nil {

@@ -13,6 +13,7 @@ type Claim struct {
 	audit.LedgerKey
 	Spent, Cap audit.Amount
 	Seq        uint64 // entry of the last change
+	Unit       string // "nrho", or "cells" of a population in mode sdc
 }
 
 // Claims lists every ledger, and the size of the log, as of one instant.
@@ -34,7 +35,11 @@ func readClaims(db *bolt.DB) (out []Claim, size uint64, err error) {
 				return err
 			}
 			l, err := decodeLedger(value)
-			out = append(out, Claim{k, l.spent, l.cap, l.seq})
+			if err != nil {
+				return err
+			}
+			unit, err := unitOf(tx, l)
+			out = append(out, Claim{k, l.spent, l.cap, l.seq, unit})
 			return err
 		})
 	})

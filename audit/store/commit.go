@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -115,6 +116,9 @@ func (w *transaction) apply(p *prepared) (Appended, error) {
 		if err != nil {
 			return a, err
 		}
+		if err := w.activate(p.Active, a.Seq); err != nil {
+			return a, err
+		}
 		return a, w.close(p, a.Seq)
 	case p.Kind == audit.Replay:
 		kind, _, err := outcomeOf(w.tx, *p.Ref)
@@ -207,15 +211,18 @@ func (w *transaction) activating(p *prepared) (Appended, error) {
 	if ok {
 		pins = append([]Pin{{name, value}}, pins...)
 	}
+	pins = slices.DeleteFunc(slices.Clone(pins), func(pin Pin) bool { return pin.Name == name && pin.Value != value }) // what the header says wins
+	return a, w.activate(pins, a.Seq)
+}
+
+// activate makes names active by an entry.
+func (w *transaction) activate(pins []Pin, seq uint64) error {
 	for _, pin := range pins {
-		if pin.Name == name && pin.Value != value {
-			continue // what the header says wins
-		}
-		if err := b.Put([]byte(pin.Name), append(u64(a.Seq), pin.Value...)); err != nil {
-			return a, err
+		if err := w.tx.Bucket(bActive).Put([]byte(pin.Name), append(u64(seq), pin.Value...)); err != nil {
+			return err
 		}
 	}
-	return a, nil
+	return nil
 }
 
 func integer(v any) int64 {

@@ -28,7 +28,7 @@ type Item struct {
 	Index  []string
 	Result []byte     // RELEASE: the released bytes, kept sealed and served again by Outcome
 	Budget *SetBudget // BUDGET, required
-	// Active are further names that the entry makes active, besides what its header says (audit.Activates).
+	// Active are further names that the entry makes active, besides what its header says (audit.Activates). Outcomes, too, may have some.
 	Active []Pin
 
 	erasure bool // made by Erase, which alone writes ERASE and ERASED
@@ -38,6 +38,8 @@ type Item struct {
 type Charge struct {
 	Agreement, Population string
 	Rho, Delta            int64 // 1e-9 and 1e-18
+	// Most bounds what the agreement may have spent after the charge, below its cap: a condition of the decision. 0: none.
+	Most int64
 }
 
 // SetBudget sets the cap of an agreement on a population or, with Agreement empty, of the population as a whole.
@@ -161,7 +163,7 @@ func (p *prepared) checkMoney() error {
 	switch {
 	case p.Charge != nil:
 		c := p.Charge
-		if !validID(c.Agreement) || !validID(c.Population) || !inRange(c.Rho, c.Delta) {
+		if !validID(c.Agreement) || !validID(c.Population) || !inRange(c.Rho, c.Delta, c.Most) {
 			return fmt.Errorf("%w: charge", ErrItem)
 		}
 		p.fields["ag"], p.fields["pop"], p.fields["dec"] = c.Agreement, c.Population, "allow"

@@ -202,9 +202,9 @@ func TestItemsRefused(t *testing.T) {
 		"genesis":               {Kind: audit.Genesis},
 		"unknown kind":          {Kind: "NOVELTY"},
 		"intent without charge": edit(func(i *Item) { i.Charge = nil }),
-		"negative charge":       edit(func(i *Item) { i.Charge = &Charge{"agr-1", "insured", -1, 0} }),
-		"charge above 2^53":     edit(func(i *Item) { i.Charge = &Charge{"agr-1", "insured", 1 << 53, 0} }),
-		"slash in agreement":    edit(func(i *Item) { i.Charge = &Charge{"agr/1", "insured", 1, 0} }),
+		"negative charge":       edit(func(i *Item) { i.Charge = &Charge{"agr-1", "insured", -1, 0, 0} }),
+		"charge above 2^53":     edit(func(i *Item) { i.Charge = &Charge{"agr-1", "insured", 1 << 53, 0, 0} }),
+		"slash in agreement":    edit(func(i *Item) { i.Charge = &Charge{"agr/1", "insured", 1, 0, 0} }),
 		"own bud0":              edit(func(i *Item) { i.Fields["bud0"] = audit.Object{} }),
 		"own seq":               edit(func(i *Item) { i.Fields["seq"] = 1 }),
 		"free text":             edit(func(i *Item) { i.Fields["ds"] = "two words" }),
@@ -218,7 +218,7 @@ func TestItemsRefused(t *testing.T) {
 		"replay of no intent":   {Kind: audit.Replay, Ref: &ref},
 		"result on failure":     {Kind: audit.Failure, Ref: &ref, Result: []byte("x")},
 		"budget without budget": {Kind: audit.Budget},
-		"charge on admin":       {Kind: audit.Admin, Fields: audit.Object{"act": "x"}, Charge: &Charge{"agr-1", "insured", 1, 0}},
+		"charge on admin":       {Kind: audit.Admin, Fields: audit.Object{"act": "x"}, Charge: &Charge{"agr-1", "insured", 1, 0, 0}},
 	} {
 		if a, err := s.Append(t.Context(), it); err == nil {
 			t.Errorf("%s: accepted as %s", name, a.Entry)

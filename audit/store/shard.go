@@ -88,6 +88,7 @@ func checkOpen(tx *bolt.Tx, n uint64) error {
 type Carried struct {
 	audit.LedgerKey
 	Spent, Cap audit.Amount
+	Unit       string // empty: nrho
 }
 
 // Lost is a range of entries of the log before that nobody has any more.
@@ -112,6 +113,9 @@ func opening(c CreateConfig, keys *audit.Keys) []audit.Object {
 		}
 		if l.Agreement != "" {
 			o["ag"] = l.Agreement
+		}
+		if l.Unit != "" {
+			o["acct"] = l.Unit
 		}
 		out = append(out, o)
 	}
