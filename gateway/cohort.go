@@ -138,16 +138,16 @@ func (g *Gateway) current(a *ask) *Refusal {
 		return &Refusal{Code: QuoteStale, Message: "the agreement or the data version changed since the quote", Hint: "ask for a new quote"}
 	}
 	a.data, a.agreement = data, agreement
-	return nil
+	return g.currentStudy(a)
 }
 
 // vectors runs the plan, or finds what an earlier question of the same plan on the same data left.
 func (g *Gateway) vectors(ctx context.Context, a *ask, s *slot) (protect.Blinded, error) {
-	key := a.blind.vectorKey(a)
+	key := a.blind.domain.vectorKey(a.blind.vectorKey(a))
 	if v, ok := g.cohorts.vectors.get(key); ok {
 		return v, nil
 	}
-	raw, err := g.execute(ctx, a, s)
+	raw, err := g.exact(ctx, a, s)
 	if err != nil {
 		return protect.Blinded{}, err
 	}
@@ -223,7 +223,7 @@ func (b *blind) vectorKey(a *ask) [32]byte {
 // request is what the asker sent, as it goes on record.
 func (b *blind) request(a *ask) map[string]any {
 	return map[string]any{
-		"agreement": b.req.Agreement, "purpose": b.req.Purpose, "dataset": a.data.catalog.ID, "by": b.req.By, "group": b.req.Group, "where": b.req.Where,
+		"agreement": b.req.Agreement, "purpose": b.req.Purpose, "dataset": a.data.catalog.ID, "by": b.req.By, "study": b.req.Study, "group": b.req.Group, "where": b.req.Where,
 		"aggregate": b.req.Aggregate, "measure": b.req.Measure, "rule": b.req.Rule, "error": b.req.Error,
 		"key": hex.EncodeToString(b.key[:]), "nonce": hex.EncodeToString(b.nonce[:]), "table": hex.EncodeToString(b.table[:]),
 	}

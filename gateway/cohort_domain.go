@@ -46,6 +46,9 @@ func (l listed) is(p *query.Plan, ref query.ColumnRef) bool {
 type domain struct {
 	by    []listed
 	group *listed // nil: one number over all
+	// In subject form: the study whose slots are the entries, and the table that is read. by and group are empty.
+	study *study
+	of    *catalog.Table
 }
 
 // domain resolves the names against the catalogue.
@@ -111,6 +114,9 @@ func (d domain) all() []listed {
 
 // tables are those read, the first one's rows being what is counted.
 func (d domain) tables() []*catalog.Table {
+	if d.study != nil {
+		return []*catalog.Table{d.of}
+	}
 	var out []*catalog.Table
 	for _, l := range d.all() {
 		if !slices.Contains(out, l.table) {
@@ -161,6 +167,10 @@ func (d domain) fits(p *query.Plan) bool {
 
 // place lays the plan's cells out over the published lists, and holds their number to the limits.
 func (d domain) place(p *query.Plan, s *protect.BlindSpec) *Refusal {
+	if d.study != nil {
+		s.Select = []protect.Axis{d.study.axis()}
+		return nil
+	}
 	slots := 1
 	for i, l := range d.by {
 		s.Select = append(s.Select, protect.Axis{Places: placesOf(p.Domains[i].Labels, l.codes), Size: len(l.codes)})
@@ -186,6 +196,9 @@ func (d domain) place(p *query.Plan, s *protect.BlindSpec) *Refusal {
 // mapping digests which entry each slot stands for: the columns, then the codes as people write them, each preceded by its
 // length. With two columns the entries are the pairs, the second column fastest. Clients compute it again.
 func (d domain) mapping() [32]byte {
+	if d.study != nil {
+		return d.study.mapping
+	}
 	var names []string
 	lists := make([][]catalog.Value, len(d.by))
 	for i, l := range d.by {

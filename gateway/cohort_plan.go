@@ -21,6 +21,7 @@ type CohortRequest struct {
 	Agreement, Purpose, Dataset string
 	Key                         []byte // kd of a registered key; empty: a quote without nonce
 	By                          string // table.column: a column with public codes, or a declared band; or two with a comma
+	Study                       string // id of a study: its participants are selected, and By is the table they have rows in
 	Group                       string // table.column to report by, in the clear; empty: one number over all
 	Where                       string // SQL condition over the table; not encrypted
 	Aggregate                   string // count, sum or mean
@@ -75,13 +76,20 @@ func (g *Gateway) planBlind(who identity.Principal, req CohortRequest) (*ask, *R
 	b := &blind{req: req}
 	a := &ask{who: who, blind: b, req: Request{Agreement: req.Agreement, Purpose: req.Purpose, Dataset: req.Dataset, Error: req.Error, SQL: req.text()}}
 	recorded := a.req.SQL
-	if ag := g.agreement(req.Agreement); ag != nil {
+	if ag := g.agreement(req.Agreement); ag != nil && ag.maySee(who) {
 		id := req.Dataset
 		if id == "" && len(ag.Datasets) == 1 {
 			id = ag.Datasets[0].ID
 		}
 		if d := g.dataset(id); d != nil && ag.covers(id) {
-			twin, refusal := b.twin(d.catalog)
+			var refusal *Refusal
+			if req.Study != "" {
+				b.domain.study, refusal = g.study(ag.ID, req.Study)
+			}
+			var twin string
+			if refusal == nil {
+				twin, refusal = b.twin(d.catalog)
+			}
 			if refusal != nil {
 				a.agreement, a.data = ag, d
 				return a, refusal
@@ -101,6 +109,7 @@ func (g *Gateway) planBlind(who identity.Principal, req CohortRequest) (*ask, *R
 		}
 		return planned, refusal
 	}
+	planned.pins = append(planned.pins, b.domain.pins()...)
 	return planned, b.fit(planned)
 }
 
@@ -111,7 +120,12 @@ const whereLine = 1
 // looked at in the plan (fit).
 func (b *blind) twin(d *catalog.Dataset) (string, *Refusal) {
 	var refusal *Refusal
-	if b.domain, refusal = b.req.domain(d); refusal != nil {
+	if s := b.domain.study; s != nil {
+		b.domain, refusal = b.req.subjectDomain(d, s)
+	} else {
+		b.domain, refusal = b.req.domain(d)
+	}
+	if refusal != nil {
 		return "", refusal
 	}
 	first := b.domain.tables()[0]
@@ -133,9 +147,12 @@ func (b *blind) twin(d *catalog.Dataset) (string, *Refusal) {
 		columns = append(columns, l.full())
 	}
 	groups := strings.Join(columns, ", ")
-	sql := "SELECT " + groups + ", " + output + " FROM " + b.domain.from()
+	sql := "SELECT " + strings.Join(append(columns, output), ", ") + " FROM " + b.domain.from()
 	if strings.TrimSpace(b.req.Where) != "" {
 		sql += " WHERE (\n" + b.req.Where + "\n)"
+	}
+	if groups == "" {
+		return sql, nil
 	}
 	return sql + " GROUP BY " + groups, nil
 }
@@ -171,7 +188,7 @@ func (b *blind) fit(a *ask) *Refusal {
 		if !ok {
 			return tooLarge()
 		}
-		b.spec.Bounds = append(b.spec.Bounds, most)
+		b.spec.Bounds = append(b.spec.Bounds, b.domain.bounded(most, p, it))
 	}
 	return nil
 }
@@ -313,7 +330,11 @@ func (r CohortRequest) text() string {
 	if r.Measure != "" {
 		s += " of " + r.Measure
 	}
-	s += " by " + r.By
+	if r.Study != "" {
+		s += " over participants of study " + r.Study + " in " + r.By
+	} else {
+		s += " by " + r.By
+	}
 	if r.Where != "" {
 		s += " where " + r.Where
 	}

@@ -34,6 +34,9 @@ func (g *Gateway) QuoteCohort(ctx context.Context, who identity.Principal, req C
 	}
 	defer leave()
 	a, refusal := g.planBlind(who, req)
+	if refusal != nil && req.Study != "" { // who tries which studies there are is on record
+		return CohortOffer{}, g.refuse(ctx, a, refusal)
+	}
 	if refusal != nil {
 		return CohortOffer{}, refusal
 	}
@@ -63,7 +66,7 @@ func (g *Gateway) QuoteCohort(ctx context.Context, who identity.Principal, req C
 		return offer, nil
 	}
 	if min := a.grant.Obligations().MinCohort; min > 0 {
-		offer.Warnings = append(offer.Warnings, fmt.Sprintf("the minimum cohort of %d cannot be held against a selection nobody sees: noise alone protects, and the size rule counts categories, not persons", min))
+		offer.Warnings = append(offer.Warnings, fmt.Sprintf("the minimum cohort of %d cannot be held against a selection nobody sees: noise alone protects, and the size rule counts %s", min, map[bool]string{true: "participants, with or without rows", false: "categories, not persons"}[b.domain.study != nil]))
 	}
 	offer.Warnings = append(offer.Warnings, b.notes(a)...)
 	if over := g.affordable(a); over != "" {

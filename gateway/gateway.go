@@ -49,7 +49,10 @@ type Gateway struct {
 	mu         sync.RWMutex
 	agreements map[string]*agreement
 	datasets   map[string]*dataset
+	studies    map[string]*study // by pin
 	problems   []string
+
+	registering sync.Mutex // one registration or end of a study at a time
 }
 
 // Open opens a state directory made by Init: it takes the audit log's lock, repairs what a crash left (an intent without
@@ -66,7 +69,7 @@ func Open(ctx context.Context, cfg Config) (*Gateway, error) {
 		cfg: cfg, layout: Layout(cfg.Dir), operator: cfg.Operator,
 		flight: newFlight(), rates: newRates(), slots: newSlots(), reviews: newReviews(),
 		quotes:     budget.NewBook(cfg.Now, quoteLife),
-		agreements: map[string]*agreement{}, datasets: map[string]*dataset{},
+		agreements: map[string]*agreement{}, datasets: map[string]*dataset{}, studies: map[string]*study{},
 	}
 	// A log that was made ready, and not yet in its place when something crashed, is put there first.
 	if err := finishShard(g.layout); err != nil {
@@ -101,6 +104,8 @@ func Open(ctx context.Context, cfg Config) (*Gateway, error) {
 			err = g.loadAgreement(strings.TrimPrefix(p.Name, pinAgreement))
 		case strings.HasPrefix(p.Name, pinDataset):
 			err = g.loadDataset(strings.TrimPrefix(p.Name, pinDataset))
+		case strings.HasPrefix(p.Name, pinStudy): // after all datasets, by name
+			err = g.loadStudy(ctx, strings.TrimPrefix(p.Name, pinStudy))
 		default:
 			continue
 		}
@@ -109,6 +114,7 @@ func Open(ctx context.Context, cfg Config) (*Gateway, error) {
 			g.problems = append(g.problems, err.Error())
 		}
 	}
+	g.sweepStudies()
 	return g, nil
 }
 

@@ -19,6 +19,11 @@ func (d Layout) Data(dataset string) string { return filepath.Join(string(d), "d
 func (d Layout) Version(dataset, version string) string {
 	return filepath.Join(string(d), "data", dataset, version+".duckdb")
 }
+
+// Studies are the sealed lists of study populations, each named by its SHA-256. What opens one is a detail of the audit log.
+func (d Layout) Studies() string          { return filepath.Join(string(d), "studies") }
+func (d Layout) Study(name string) string { return filepath.Join(d.Studies(), name) }
+
 func (d Layout) Scratch() string         { return filepath.Join(string(d), "tmp") }
 func (d Layout) Keys() string            { return filepath.Join(string(d), "keys") }
 func (d Layout) DetailFileKey() string   { return filepath.Join(string(d), "keys", "details.key") }

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"slices"
@@ -161,6 +162,7 @@ func (g *Gateway) loadDataset(id string) error {
 		// Questions pinned to the old version fail stale at their charge; running ones hold its connections until they end.
 		go old.engine.Close()
 	}
+	g.resolveStudies(context.Background(), id)
 	return nil
 }
 

@@ -394,6 +394,58 @@ func (x *SizeRange) GetMax() int64 {
 	return 0
 }
 
+type GetStudyRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Agreement     string                 `protobuf:"bytes,1,opt,name=agreement,proto3" json:"agreement,omitempty"`
+	Study         string                 `protobuf:"bytes,2,opt,name=study,proto3" json:"study,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetStudyRequest) Reset() {
+	*x = GetStudyRequest{}
+	mi := &file_jali_v1_cohort_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetStudyRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetStudyRequest) ProtoMessage() {}
+
+func (x *GetStudyRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_jali_v1_cohort_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetStudyRequest.ProtoReflect.Descriptor instead.
+func (*GetStudyRequest) Descriptor() ([]byte, []int) {
+	return file_jali_v1_cohort_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *GetStudyRequest) GetAgreement() string {
+	if x != nil {
+		return x.Agreement
+	}
+	return ""
+}
+
+func (x *GetStudyRequest) GetStudy() string {
+	if x != nil {
+		return x.Study
+	}
+	return ""
+}
+
 type CohortServiceQuoteRequest struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
 	Agreement string                 `protobuf:"bytes,1,opt,name=agreement,proto3" json:"agreement,omitempty"`
@@ -402,6 +454,7 @@ type CohortServiceQuoteRequest struct {
 	// kd of a registered key. Empty: the quote has no nonce, and tells which parameter set a key must have.
 	Key []byte `protobuf:"bytes,4,opt,name=key,proto3" json:"key,omitempty"`
 	// "table.column": a column with public codes, or a declared band; or two with a comma, whose pairs are selected.
+	// With a study: the table in which its participants have rows.
 	By string `protobuf:"bytes,5,opt,name=by,proto3" json:"by,omitempty"`
 	// SQL condition over the table (docs/sql.md); it is not encrypted. Empty: all rows.
 	Where string `protobuf:"bytes,6,opt,name=where,proto3" json:"where,omitempty"`
@@ -414,14 +467,16 @@ type CohortServiceQuoteRequest struct {
 	Error string `protobuf:"bytes,10,opt,name=error,proto3" json:"error,omitempty"`
 	// "table.column": a column with public codes, or a declared band, whose groups are reported one by one. Not encrypted. Empty:
 	// one number over all.
-	Group         string `protobuf:"bytes,11,opt,name=group,proto3" json:"group,omitempty"`
+	Group string `protobuf:"bytes,11,opt,name=group,proto3" json:"group,omitempty"`
+	// Id of a study registered under the agreement: its participants are the entries. Empty: codes are.
+	Study         string `protobuf:"bytes,12,opt,name=study,proto3" json:"study,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *CohortServiceQuoteRequest) Reset() {
 	*x = CohortServiceQuoteRequest{}
-	mi := &file_jali_v1_cohort_proto_msgTypes[6]
+	mi := &file_jali_v1_cohort_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -433,7 +488,7 @@ func (x *CohortServiceQuoteRequest) String() string {
 func (*CohortServiceQuoteRequest) ProtoMessage() {}
 
 func (x *CohortServiceQuoteRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_jali_v1_cohort_proto_msgTypes[6]
+	mi := &file_jali_v1_cohort_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -446,7 +501,7 @@ func (x *CohortServiceQuoteRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CohortServiceQuoteRequest.ProtoReflect.Descriptor instead.
 func (*CohortServiceQuoteRequest) Descriptor() ([]byte, []int) {
-	return file_jali_v1_cohort_proto_rawDescGZIP(), []int{6}
+	return file_jali_v1_cohort_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *CohortServiceQuoteRequest) GetAgreement() string {
@@ -526,6 +581,13 @@ func (x *CohortServiceQuoteRequest) GetGroup() string {
 	return ""
 }
 
+func (x *CohortServiceQuoteRequest) GetStudy() string {
+	if x != nil {
+		return x.Study
+	}
+	return ""
+}
+
 type CohortServiceQuoteResponse struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Allowed bool                   `protobuf:"varint,1,opt,name=allowed,proto3" json:"allowed,omitempty"`
@@ -535,7 +597,7 @@ type CohortServiceQuoteResponse struct {
 	// Unix seconds.
 	ExpiresAt int64  `protobuf:"varint,4,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
 	Params    string `protobuf:"bytes,5,opt,name=params,proto3" json:"params,omitempty"`
-	// Number of entries: the published codes or labels, in catalogue order.
+	// Number of entries: the published codes or labels, in catalogue order; or the slots of the study.
 	Entries int64 `protobuf:"varint,6,opt,name=entries,proto3" json:"entries,omitempty"`
 	// Digest of the list of entries (docs/encrypted-queries.md, "Entries").
 	Mapping []byte `protobuf:"bytes,7,opt,name=mapping,proto3" json:"mapping,omitempty"`
@@ -561,7 +623,7 @@ type CohortServiceQuoteResponse struct {
 
 func (x *CohortServiceQuoteResponse) Reset() {
 	*x = CohortServiceQuoteResponse{}
-	mi := &file_jali_v1_cohort_proto_msgTypes[7]
+	mi := &file_jali_v1_cohort_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -573,7 +635,7 @@ func (x *CohortServiceQuoteResponse) String() string {
 func (*CohortServiceQuoteResponse) ProtoMessage() {}
 
 func (x *CohortServiceQuoteResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_jali_v1_cohort_proto_msgTypes[7]
+	mi := &file_jali_v1_cohort_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -586,7 +648,7 @@ func (x *CohortServiceQuoteResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CohortServiceQuoteResponse.ProtoReflect.Descriptor instead.
 func (*CohortServiceQuoteResponse) Descriptor() ([]byte, []int) {
-	return file_jali_v1_cohort_proto_rawDescGZIP(), []int{7}
+	return file_jali_v1_cohort_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *CohortServiceQuoteResponse) GetAllowed() bool {
@@ -742,7 +804,7 @@ type CohortAggregate struct {
 
 func (x *CohortAggregate) Reset() {
 	*x = CohortAggregate{}
-	mi := &file_jali_v1_cohort_proto_msgTypes[8]
+	mi := &file_jali_v1_cohort_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -754,7 +816,7 @@ func (x *CohortAggregate) String() string {
 func (*CohortAggregate) ProtoMessage() {}
 
 func (x *CohortAggregate) ProtoReflect() protoreflect.Message {
-	mi := &file_jali_v1_cohort_proto_msgTypes[8]
+	mi := &file_jali_v1_cohort_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -767,7 +829,7 @@ func (x *CohortAggregate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CohortAggregate.ProtoReflect.Descriptor instead.
 func (*CohortAggregate) Descriptor() ([]byte, []int) {
-	return file_jali_v1_cohort_proto_rawDescGZIP(), []int{8}
+	return file_jali_v1_cohort_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *CohortAggregate) GetName() string {
@@ -831,7 +893,7 @@ type GroupLabel struct {
 
 func (x *GroupLabel) Reset() {
 	*x = GroupLabel{}
-	mi := &file_jali_v1_cohort_proto_msgTypes[9]
+	mi := &file_jali_v1_cohort_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -843,7 +905,7 @@ func (x *GroupLabel) String() string {
 func (*GroupLabel) ProtoMessage() {}
 
 func (x *GroupLabel) ProtoReflect() protoreflect.Message {
-	mi := &file_jali_v1_cohort_proto_msgTypes[9]
+	mi := &file_jali_v1_cohort_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -856,7 +918,7 @@ func (x *GroupLabel) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GroupLabel.ProtoReflect.Descriptor instead.
 func (*GroupLabel) Descriptor() ([]byte, []int) {
-	return file_jali_v1_cohort_proto_rawDescGZIP(), []int{9}
+	return file_jali_v1_cohort_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *GroupLabel) GetKind() string {
@@ -882,7 +944,7 @@ type AdmitRequest struct {
 
 func (x *AdmitRequest) Reset() {
 	*x = AdmitRequest{}
-	mi := &file_jali_v1_cohort_proto_msgTypes[10]
+	mi := &file_jali_v1_cohort_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -894,7 +956,7 @@ func (x *AdmitRequest) String() string {
 func (*AdmitRequest) ProtoMessage() {}
 
 func (x *AdmitRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_jali_v1_cohort_proto_msgTypes[10]
+	mi := &file_jali_v1_cohort_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -907,7 +969,7 @@ func (x *AdmitRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AdmitRequest.ProtoReflect.Descriptor instead.
 func (*AdmitRequest) Descriptor() ([]byte, []int) {
-	return file_jali_v1_cohort_proto_rawDescGZIP(), []int{10}
+	return file_jali_v1_cohort_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *AdmitRequest) GetNonce() []byte {
@@ -930,7 +992,7 @@ type AdmitResponse struct {
 
 func (x *AdmitResponse) Reset() {
 	*x = AdmitResponse{}
-	mi := &file_jali_v1_cohort_proto_msgTypes[11]
+	mi := &file_jali_v1_cohort_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -942,7 +1004,7 @@ func (x *AdmitResponse) String() string {
 func (*AdmitResponse) ProtoMessage() {}
 
 func (x *AdmitResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_jali_v1_cohort_proto_msgTypes[11]
+	mi := &file_jali_v1_cohort_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -955,7 +1017,7 @@ func (x *AdmitResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AdmitResponse.ProtoReflect.Descriptor instead.
 func (*AdmitResponse) Descriptor() ([]byte, []int) {
-	return file_jali_v1_cohort_proto_rawDescGZIP(), []int{11}
+	return file_jali_v1_cohort_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *AdmitResponse) GetAdmitted() bool {
@@ -992,7 +1054,7 @@ type UploadPartRequest struct {
 
 func (x *UploadPartRequest) Reset() {
 	*x = UploadPartRequest{}
-	mi := &file_jali_v1_cohort_proto_msgTypes[12]
+	mi := &file_jali_v1_cohort_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1004,7 +1066,7 @@ func (x *UploadPartRequest) String() string {
 func (*UploadPartRequest) ProtoMessage() {}
 
 func (x *UploadPartRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_jali_v1_cohort_proto_msgTypes[12]
+	mi := &file_jali_v1_cohort_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1017,7 +1079,7 @@ func (x *UploadPartRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UploadPartRequest.ProtoReflect.Descriptor instead.
 func (*UploadPartRequest) Descriptor() ([]byte, []int) {
-	return file_jali_v1_cohort_proto_rawDescGZIP(), []int{12}
+	return file_jali_v1_cohort_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *UploadPartRequest) GetNonce() []byte {
@@ -1051,7 +1113,7 @@ type UploadPartResponse struct {
 
 func (x *UploadPartResponse) Reset() {
 	*x = UploadPartResponse{}
-	mi := &file_jali_v1_cohort_proto_msgTypes[13]
+	mi := &file_jali_v1_cohort_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1063,7 +1125,7 @@ func (x *UploadPartResponse) String() string {
 func (*UploadPartResponse) ProtoMessage() {}
 
 func (x *UploadPartResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_jali_v1_cohort_proto_msgTypes[13]
+	mi := &file_jali_v1_cohort_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1076,7 +1138,7 @@ func (x *UploadPartResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UploadPartResponse.ProtoReflect.Descriptor instead.
 func (*UploadPartResponse) Descriptor() ([]byte, []int) {
-	return file_jali_v1_cohort_proto_rawDescGZIP(), []int{13}
+	return file_jali_v1_cohort_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *UploadPartResponse) GetReceived() int64 {
@@ -1104,7 +1166,7 @@ type UploadRequest struct {
 
 func (x *UploadRequest) Reset() {
 	*x = UploadRequest{}
-	mi := &file_jali_v1_cohort_proto_msgTypes[14]
+	mi := &file_jali_v1_cohort_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1116,7 +1178,7 @@ func (x *UploadRequest) String() string {
 func (*UploadRequest) ProtoMessage() {}
 
 func (x *UploadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_jali_v1_cohort_proto_msgTypes[14]
+	mi := &file_jali_v1_cohort_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1129,7 +1191,7 @@ func (x *UploadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UploadRequest.ProtoReflect.Descriptor instead.
 func (*UploadRequest) Descriptor() ([]byte, []int) {
-	return file_jali_v1_cohort_proto_rawDescGZIP(), []int{14}
+	return file_jali_v1_cohort_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *UploadRequest) GetNonce() []byte {
@@ -1157,7 +1219,7 @@ type UploadResponse struct {
 
 func (x *UploadResponse) Reset() {
 	*x = UploadResponse{}
-	mi := &file_jali_v1_cohort_proto_msgTypes[15]
+	mi := &file_jali_v1_cohort_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1169,7 +1231,7 @@ func (x *UploadResponse) String() string {
 func (*UploadResponse) ProtoMessage() {}
 
 func (x *UploadResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_jali_v1_cohort_proto_msgTypes[15]
+	mi := &file_jali_v1_cohort_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1182,7 +1244,7 @@ func (x *UploadResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UploadResponse.ProtoReflect.Descriptor instead.
 func (*UploadResponse) Descriptor() ([]byte, []int) {
-	return file_jali_v1_cohort_proto_rawDescGZIP(), []int{15}
+	return file_jali_v1_cohort_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *UploadResponse) GetReceived() int64 {
@@ -1210,7 +1272,7 @@ type EvaluateRequest struct {
 
 func (x *EvaluateRequest) Reset() {
 	*x = EvaluateRequest{}
-	mi := &file_jali_v1_cohort_proto_msgTypes[16]
+	mi := &file_jali_v1_cohort_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1222,7 +1284,7 @@ func (x *EvaluateRequest) String() string {
 func (*EvaluateRequest) ProtoMessage() {}
 
 func (x *EvaluateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_jali_v1_cohort_proto_msgTypes[16]
+	mi := &file_jali_v1_cohort_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1235,7 +1297,7 @@ func (x *EvaluateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EvaluateRequest.ProtoReflect.Descriptor instead.
 func (*EvaluateRequest) Descriptor() ([]byte, []int) {
-	return file_jali_v1_cohort_proto_rawDescGZIP(), []int{16}
+	return file_jali_v1_cohort_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *EvaluateRequest) GetNonce() []byte {
@@ -1272,7 +1334,7 @@ type EvaluateResponse struct {
 
 func (x *EvaluateResponse) Reset() {
 	*x = EvaluateResponse{}
-	mi := &file_jali_v1_cohort_proto_msgTypes[17]
+	mi := &file_jali_v1_cohort_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1284,7 +1346,7 @@ func (x *EvaluateResponse) String() string {
 func (*EvaluateResponse) ProtoMessage() {}
 
 func (x *EvaluateResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_jali_v1_cohort_proto_msgTypes[17]
+	mi := &file_jali_v1_cohort_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1297,7 +1359,7 @@ func (x *EvaluateResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EvaluateResponse.ProtoReflect.Descriptor instead.
 func (*EvaluateResponse) Descriptor() ([]byte, []int) {
-	return file_jali_v1_cohort_proto_rawDescGZIP(), []int{17}
+	return file_jali_v1_cohort_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *EvaluateResponse) GetReply() []byte {
@@ -1367,7 +1429,7 @@ var File_jali_v1_cohort_proto protoreflect.FileDescriptor
 
 const file_jali_v1_cohort_proto_rawDesc = "" +
 	"\n" +
-	"\x14jali/v1/cohort.proto\x12\ajali.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x13jali/v1/query.proto\"[\n" +
+	"\x14jali/v1/cohort.proto\x12\ajali.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x13jali/v1/query.proto\x1a\x13jali/v1/study.proto\"[\n" +
 	"\rNewKeyRequest\x12'\n" +
 	"\tagreement\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\tagreement\x12!\n" +
 	"\x06params\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18 R\x06params\"[\n" +
@@ -1390,21 +1452,25 @@ const file_jali_v1_cohort_proto_rawDesc = "" +
 	"\x04rule\"K\n" +
 	"\tSizeRange\x12\x1e\n" +
 	"\x03min\x18\x01 \x01(\x03B\f\xbaH\t\"\a\x18\x80\x80\x80\b(\x00R\x03min\x12\x1e\n" +
-	"\x03max\x18\x02 \x01(\x03B\f\xbaH\t\"\a\x18\x80\x80\x80\b(\x00R\x03max\"\xa5\x03\n" +
+	"\x03max\x18\x02 \x01(\x03B\f\xbaH\t\"\a\x18\x80\x80\x80\b(\x00R\x03max\"[\n" +
+	"\x0fGetStudyRequest\x12'\n" +
+	"\tagreement\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\tagreement\x12\x1f\n" +
+	"\x05study\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x05study\"\xc4\x03\n" +
 	"\x19CohortServiceQuoteRequest\x12'\n" +
 	"\tagreement\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\tagreement\x12#\n" +
 	"\apurpose\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\apurpose\x12!\n" +
 	"\adataset\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x18@R\adataset\x12\x19\n" +
 	"\x03key\x18\x04 \x01(\fB\a\xbaH\x04z\x02\x18 R\x03key\x12\x1a\n" +
 	"\x02by\x18\x05 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x03\x18\x90\x03R\x02by\x12\x1e\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x90\x03R\x02by\x12\x1e\n" +
 	"\x05where\x18\x06 \x01(\tB\b\xbaH\x05r\x03(\x80@R\x05where\x125\n" +
 	"\taggregate\x18\a \x01(\tB\x17\xbaH\x14r\x12R\x05countR\x03sumR\x04meanR\taggregate\x12!\n" +
 	"\ameasure\x18\b \x01(\tB\a\xbaH\x04r\x02\x18@R\ameasure\x12%\n" +
 	"\x04rule\x18\t \x01(\v2\x11.jali.v1.SizeRuleR\x04rule\x12\x1f\n" +
 	"\x05error\x18\n" +
 	" \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18 R\x05error\x12\x1e\n" +
-	"\x05group\x18\v \x01(\tB\b\xbaH\x05r\x03\x18\x81\x01R\x05group\"\xf8\x04\n" +
+	"\x05group\x18\v \x01(\tB\b\xbaH\x05r\x03\x18\x81\x01R\x05group\x12\x1d\n" +
+	"\x05study\x18\f \x01(\tB\a\xbaH\x04r\x02\x18@R\x05study\"\xf8\x04\n" +
 	"\x1aCohortServiceQuoteResponse\x12\x18\n" +
 	"\aallowed\x18\x01 \x01(\bR\aallowed\x12)\n" +
 	"\areasons\x18\x02 \x03(\v2\x0f.jali.v1.ReasonR\areasons\x12\x14\n" +
@@ -1481,10 +1547,11 @@ const file_jali_v1_cohort_proto_rawDesc = "" +
 	"\areceipt\x18\x06 \x01(\fR\areceipt\x12\x1a\n" +
 	"\bdecision\x18\a \x01(\x04R\bdecision\x12\x1b\n" +
 	"\tslots_off\x18\b \x01(\bR\bslotsOff\x12\x14\n" +
-	"\x05notes\x18\t \x03(\tR\x05notes2\xfb\x04\n" +
+	"\x05notes\x18\t \x03(\tR\x05notes2\xe5\x05\n" +
 	"\rCohortService\x12Y\n" +
 	"\x06NewKey\x12\x16.jali.v1.NewKeyRequest\x1a\x17.jali.v1.NewKeyResponse\"\x1e\x82\xd3\xe4\x93\x02\x18:\x01*\"\x13/v1/cohort/keys/new\x12d\n" +
-	"\vRegisterKey\x12\x1b.jali.v1.RegisterKeyRequest\x1a\x1c.jali.v1.RegisterKeyResponse\"\x1a\x82\xd3\xe4\x93\x02\x14:\x01*\"\x0f/v1/cohort/keys\x12m\n" +
+	"\vRegisterKey\x12\x1b.jali.v1.RegisterKeyRequest\x1a\x1c.jali.v1.RegisterKeyResponse\"\x1a\x82\xd3\xe4\x93\x02\x14:\x01*\"\x0f/v1/cohort/keys\x12h\n" +
+	"\bGetStudy\x12\x18.jali.v1.GetStudyRequest\x1a\x0e.jali.v1.Study\"2\x82\xd3\xe4\x93\x02,\x12*/v1/agreements/{agreement}/studies/{study}\x12m\n" +
 	"\x05Quote\x12\".jali.v1.CohortServiceQuoteRequest\x1a#.jali.v1.CohortServiceQuoteResponse\"\x1b\x82\xd3\xe4\x93\x02\x15:\x01*\"\x10/v1/cohort/quote\x12b\n" +
 	"\n" +
 	"UploadPart\x12\x1a.jali.v1.UploadPartRequest\x1a\x1b.jali.v1.UploadPartResponse\"\x1b\x82\xd3\xe4\x93\x02\x15:\x01*\"\x10/v1/cohort/parts\x128\n" +
@@ -1504,7 +1571,7 @@ func file_jali_v1_cohort_proto_rawDescGZIP() []byte {
 	return file_jali_v1_cohort_proto_rawDescData
 }
 
-var file_jali_v1_cohort_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
+var file_jali_v1_cohort_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
 var file_jali_v1_cohort_proto_goTypes = []any{
 	(*NewKeyRequest)(nil),              // 0: jali.v1.NewKeyRequest
 	(*NewKeyResponse)(nil),             // 1: jali.v1.NewKeyResponse
@@ -1512,50 +1579,54 @@ var file_jali_v1_cohort_proto_goTypes = []any{
 	(*RegisterKeyResponse)(nil),        // 3: jali.v1.RegisterKeyResponse
 	(*SizeRule)(nil),                   // 4: jali.v1.SizeRule
 	(*SizeRange)(nil),                  // 5: jali.v1.SizeRange
-	(*CohortServiceQuoteRequest)(nil),  // 6: jali.v1.CohortServiceQuoteRequest
-	(*CohortServiceQuoteResponse)(nil), // 7: jali.v1.CohortServiceQuoteResponse
-	(*CohortAggregate)(nil),            // 8: jali.v1.CohortAggregate
-	(*GroupLabel)(nil),                 // 9: jali.v1.GroupLabel
-	(*AdmitRequest)(nil),               // 10: jali.v1.AdmitRequest
-	(*AdmitResponse)(nil),              // 11: jali.v1.AdmitResponse
-	(*UploadPartRequest)(nil),          // 12: jali.v1.UploadPartRequest
-	(*UploadPartResponse)(nil),         // 13: jali.v1.UploadPartResponse
-	(*UploadRequest)(nil),              // 14: jali.v1.UploadRequest
-	(*UploadResponse)(nil),             // 15: jali.v1.UploadResponse
-	(*EvaluateRequest)(nil),            // 16: jali.v1.EvaluateRequest
-	(*EvaluateResponse)(nil),           // 17: jali.v1.EvaluateResponse
-	(*Reason)(nil),                     // 18: jali.v1.Reason
-	(*PriceLine)(nil),                  // 19: jali.v1.PriceLine
-	(*PlanSummary)(nil),                // 20: jali.v1.PlanSummary
-	(*Budget)(nil),                     // 21: jali.v1.Budget
+	(*GetStudyRequest)(nil),            // 6: jali.v1.GetStudyRequest
+	(*CohortServiceQuoteRequest)(nil),  // 7: jali.v1.CohortServiceQuoteRequest
+	(*CohortServiceQuoteResponse)(nil), // 8: jali.v1.CohortServiceQuoteResponse
+	(*CohortAggregate)(nil),            // 9: jali.v1.CohortAggregate
+	(*GroupLabel)(nil),                 // 10: jali.v1.GroupLabel
+	(*AdmitRequest)(nil),               // 11: jali.v1.AdmitRequest
+	(*AdmitResponse)(nil),              // 12: jali.v1.AdmitResponse
+	(*UploadPartRequest)(nil),          // 13: jali.v1.UploadPartRequest
+	(*UploadPartResponse)(nil),         // 14: jali.v1.UploadPartResponse
+	(*UploadRequest)(nil),              // 15: jali.v1.UploadRequest
+	(*UploadResponse)(nil),             // 16: jali.v1.UploadResponse
+	(*EvaluateRequest)(nil),            // 17: jali.v1.EvaluateRequest
+	(*EvaluateResponse)(nil),           // 18: jali.v1.EvaluateResponse
+	(*Reason)(nil),                     // 19: jali.v1.Reason
+	(*PriceLine)(nil),                  // 20: jali.v1.PriceLine
+	(*PlanSummary)(nil),                // 21: jali.v1.PlanSummary
+	(*Budget)(nil),                     // 22: jali.v1.Budget
+	(*Study)(nil),                      // 23: jali.v1.Study
 }
 var file_jali_v1_cohort_proto_depIdxs = []int32{
 	5,  // 0: jali.v1.SizeRule.range:type_name -> jali.v1.SizeRange
 	4,  // 1: jali.v1.CohortServiceQuoteRequest.rule:type_name -> jali.v1.SizeRule
-	18, // 2: jali.v1.CohortServiceQuoteResponse.reasons:type_name -> jali.v1.Reason
-	19, // 3: jali.v1.CohortServiceQuoteResponse.lines:type_name -> jali.v1.PriceLine
-	8,  // 4: jali.v1.CohortServiceQuoteResponse.aggregates:type_name -> jali.v1.CohortAggregate
-	20, // 5: jali.v1.CohortServiceQuoteResponse.plan:type_name -> jali.v1.PlanSummary
-	21, // 6: jali.v1.CohortServiceQuoteResponse.budget:type_name -> jali.v1.Budget
-	9,  // 7: jali.v1.CohortAggregate.group:type_name -> jali.v1.GroupLabel
-	8,  // 8: jali.v1.EvaluateResponse.aggregates:type_name -> jali.v1.CohortAggregate
-	21, // 9: jali.v1.EvaluateResponse.budget:type_name -> jali.v1.Budget
+	19, // 2: jali.v1.CohortServiceQuoteResponse.reasons:type_name -> jali.v1.Reason
+	20, // 3: jali.v1.CohortServiceQuoteResponse.lines:type_name -> jali.v1.PriceLine
+	9,  // 4: jali.v1.CohortServiceQuoteResponse.aggregates:type_name -> jali.v1.CohortAggregate
+	21, // 5: jali.v1.CohortServiceQuoteResponse.plan:type_name -> jali.v1.PlanSummary
+	22, // 6: jali.v1.CohortServiceQuoteResponse.budget:type_name -> jali.v1.Budget
+	10, // 7: jali.v1.CohortAggregate.group:type_name -> jali.v1.GroupLabel
+	9,  // 8: jali.v1.EvaluateResponse.aggregates:type_name -> jali.v1.CohortAggregate
+	22, // 9: jali.v1.EvaluateResponse.budget:type_name -> jali.v1.Budget
 	0,  // 10: jali.v1.CohortService.NewKey:input_type -> jali.v1.NewKeyRequest
 	2,  // 11: jali.v1.CohortService.RegisterKey:input_type -> jali.v1.RegisterKeyRequest
-	6,  // 12: jali.v1.CohortService.Quote:input_type -> jali.v1.CohortServiceQuoteRequest
-	12, // 13: jali.v1.CohortService.UploadPart:input_type -> jali.v1.UploadPartRequest
-	10, // 14: jali.v1.CohortService.Admit:input_type -> jali.v1.AdmitRequest
-	14, // 15: jali.v1.CohortService.Upload:input_type -> jali.v1.UploadRequest
-	16, // 16: jali.v1.CohortService.Evaluate:input_type -> jali.v1.EvaluateRequest
-	1,  // 17: jali.v1.CohortService.NewKey:output_type -> jali.v1.NewKeyResponse
-	3,  // 18: jali.v1.CohortService.RegisterKey:output_type -> jali.v1.RegisterKeyResponse
-	7,  // 19: jali.v1.CohortService.Quote:output_type -> jali.v1.CohortServiceQuoteResponse
-	13, // 20: jali.v1.CohortService.UploadPart:output_type -> jali.v1.UploadPartResponse
-	11, // 21: jali.v1.CohortService.Admit:output_type -> jali.v1.AdmitResponse
-	15, // 22: jali.v1.CohortService.Upload:output_type -> jali.v1.UploadResponse
-	17, // 23: jali.v1.CohortService.Evaluate:output_type -> jali.v1.EvaluateResponse
-	17, // [17:24] is the sub-list for method output_type
-	10, // [10:17] is the sub-list for method input_type
+	6,  // 12: jali.v1.CohortService.GetStudy:input_type -> jali.v1.GetStudyRequest
+	7,  // 13: jali.v1.CohortService.Quote:input_type -> jali.v1.CohortServiceQuoteRequest
+	13, // 14: jali.v1.CohortService.UploadPart:input_type -> jali.v1.UploadPartRequest
+	11, // 15: jali.v1.CohortService.Admit:input_type -> jali.v1.AdmitRequest
+	15, // 16: jali.v1.CohortService.Upload:input_type -> jali.v1.UploadRequest
+	17, // 17: jali.v1.CohortService.Evaluate:input_type -> jali.v1.EvaluateRequest
+	1,  // 18: jali.v1.CohortService.NewKey:output_type -> jali.v1.NewKeyResponse
+	3,  // 19: jali.v1.CohortService.RegisterKey:output_type -> jali.v1.RegisterKeyResponse
+	23, // 20: jali.v1.CohortService.GetStudy:output_type -> jali.v1.Study
+	8,  // 21: jali.v1.CohortService.Quote:output_type -> jali.v1.CohortServiceQuoteResponse
+	14, // 22: jali.v1.CohortService.UploadPart:output_type -> jali.v1.UploadPartResponse
+	12, // 23: jali.v1.CohortService.Admit:output_type -> jali.v1.AdmitResponse
+	16, // 24: jali.v1.CohortService.Upload:output_type -> jali.v1.UploadResponse
+	18, // 25: jali.v1.CohortService.Evaluate:output_type -> jali.v1.EvaluateResponse
+	18, // [18:26] is the sub-list for method output_type
+	10, // [10:18] is the sub-list for method input_type
 	10, // [10:10] is the sub-list for extension type_name
 	10, // [10:10] is the sub-list for extension extendee
 	0,  // [0:10] is the sub-list for field type_name
@@ -1567,6 +1638,7 @@ func file_jali_v1_cohort_proto_init() {
 		return
 	}
 	file_jali_v1_query_proto_init()
+	file_jali_v1_study_proto_init()
 	file_jali_v1_cohort_proto_msgTypes[4].OneofWrappers = []any{
 		(*SizeRule_Exact)(nil),
 		(*SizeRule_Range)(nil),
@@ -1577,7 +1649,7 @@ func file_jali_v1_cohort_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_jali_v1_cohort_proto_rawDesc), len(file_jali_v1_cohort_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   18,
+			NumMessages:   19,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

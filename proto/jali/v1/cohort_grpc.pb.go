@@ -21,6 +21,7 @@ const _ = grpc.SupportPackageIsVersion9
 const (
 	CohortService_NewKey_FullMethodName      = "/jali.v1.CohortService/NewKey"
 	CohortService_RegisterKey_FullMethodName = "/jali.v1.CohortService/RegisterKey"
+	CohortService_GetStudy_FullMethodName    = "/jali.v1.CohortService/GetStudy"
 	CohortService_Quote_FullMethodName       = "/jali.v1.CohortService/Quote"
 	CohortService_UploadPart_FullMethodName  = "/jali.v1.CohortService/UploadPart"
 	CohortService_Admit_FullMethodName       = "/jali.v1.CohortService/Admit"
@@ -40,6 +41,9 @@ type CohortServiceClient interface {
 	NewKey(ctx context.Context, in *NewKeyRequest, opts ...grpc.CallOption) (*NewKeyResponse, error)
 	// RegisterKey takes the public part of a key made for a NewKey string, once.
 	RegisterKey(ctx context.Context, in *RegisterKeyRequest, opts ...grpc.CallOption) (*RegisterKeyResponse, error)
+	// GetStudy tells how many slots a registered study population has, and the digest of its list. The list is not told: whoever
+	// selects from it has it.
+	GetStudy(ctx context.Context, in *GetStudyRequest, opts ...grpc.CallOption) (*Study, error)
 	// Quote tells parameters, price and accuracy. Named a registered key, it also issues the nonce of one upload, which binds
 	// the price until it expires. Free; uses no data.
 	Quote(ctx context.Context, in *CohortServiceQuoteRequest, opts ...grpc.CallOption) (*CohortServiceQuoteResponse, error)
@@ -79,6 +83,16 @@ func (c *cohortServiceClient) RegisterKey(ctx context.Context, in *RegisterKeyRe
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(RegisterKeyResponse)
 	err := c.cc.Invoke(ctx, CohortService_RegisterKey_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *cohortServiceClient) GetStudy(ctx context.Context, in *GetStudyRequest, opts ...grpc.CallOption) (*Study, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Study)
+	err := c.cc.Invoke(ctx, CohortService_GetStudy_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -159,6 +173,9 @@ type CohortServiceServer interface {
 	NewKey(context.Context, *NewKeyRequest) (*NewKeyResponse, error)
 	// RegisterKey takes the public part of a key made for a NewKey string, once.
 	RegisterKey(context.Context, *RegisterKeyRequest) (*RegisterKeyResponse, error)
+	// GetStudy tells how many slots a registered study population has, and the digest of its list. The list is not told: whoever
+	// selects from it has it.
+	GetStudy(context.Context, *GetStudyRequest) (*Study, error)
 	// Quote tells parameters, price and accuracy. Named a registered key, it also issues the nonce of one upload, which binds
 	// the price until it expires. Free; uses no data.
 	Quote(context.Context, *CohortServiceQuoteRequest) (*CohortServiceQuoteResponse, error)
@@ -189,6 +206,9 @@ func (UnimplementedCohortServiceServer) NewKey(context.Context, *NewKeyRequest) 
 }
 func (UnimplementedCohortServiceServer) RegisterKey(context.Context, *RegisterKeyRequest) (*RegisterKeyResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method RegisterKey not implemented")
+}
+func (UnimplementedCohortServiceServer) GetStudy(context.Context, *GetStudyRequest) (*Study, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetStudy not implemented")
 }
 func (UnimplementedCohortServiceServer) Quote(context.Context, *CohortServiceQuoteRequest) (*CohortServiceQuoteResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Quote not implemented")
@@ -258,6 +278,24 @@ func _CohortService_RegisterKey_Handler(srv interface{}, ctx context.Context, de
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(CohortServiceServer).RegisterKey(ctx, req.(*RegisterKeyRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _CohortService_GetStudy_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetStudyRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(CohortServiceServer).GetStudy(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: CohortService_GetStudy_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(CohortServiceServer).GetStudy(ctx, req.(*GetStudyRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -348,6 +386,10 @@ var CohortService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "RegisterKey",
 			Handler:    _CohortService_RegisterKey_Handler,
+		},
+		{
+			MethodName: "GetStudy",
+			Handler:    _CohortService_GetStudy_Handler,
 		},
 		{
 			MethodName: "Quote",
