@@ -98,16 +98,16 @@ func (g *Gateway) policyInput(a *ask) policy.Input {
 	}
 }
 
-// tablesOf lists every table the plan reads, also those in subqueries and those of which it names no column.
+// tablesOf lists every table the plan reads, also those in subqueries and derived tables and those of which it names no column.
 func tablesOf(p *query.Plan) []string {
 	read := map[string]bool{}
-	add := func(refs []query.TableRef) {
+	p.EachFrom(func(refs []query.TableRef, _ []int64) {
 		for _, r := range refs {
-			read[r.Table.Name] = true
+			if r.Sub == nil { // what a derived table reads comes by itself
+				read[r.Table.Name] = true
+			}
 		}
-	}
-	add(p.Tables)
-	walkCohorts(p.Where, func(c *query.Cohort) { add(c.Tables) })
+	})
 	return slices.Sorted(maps.Keys(read))
 }
 

@@ -133,19 +133,18 @@ func (a *ask) work() time.Duration {
 		most    = float64(time.Hour)
 	)
 	sum := float64(fixed)
-	scan := func(tables []query.TableRef, fans []int64) {
-		joined := math.Inf(1)
-		for i, t := range tables {
-			rows := float64(uint64(1) << bits.Len64(uint64(max(1, a.data.rows(t.Table.Name)))-1))
-			sum += rows * a.data.nsPerRow(a.plan.Form != query.F0)
-			joined = min(joined, rows*float64(fans[i]))
+	a.plan.EachFrom(func(tables []query.TableRef, fans []int64) {
+		for _, t := range tables {
+			if t.Sub == nil {
+				sum += a.publicRows(t) * a.data.nsPerRow(a.plan.Form != query.F0)
+			} else { // its rows are sorted or taken together by person
+				sum += a.readRows(t.Sub.Tables, t.Sub.Fans) * a.data.nsPerRow(true)
+			}
 		}
 		if len(tables) > 1 {
-			sum += joined * perJoin
+			sum += a.readRows(tables, fans) * perJoin
 		}
-	}
-	scan(a.plan.Tables, a.plan.Fans)
-	walkCohorts(a.plan.Where, func(c *query.Cohort) { scan(c.Tables, c.Fans) })
+	})
 	cells := a.plan.Cells
 	if a.plan.Private {
 		cells = maxPrivateCells
@@ -157,24 +156,23 @@ func (a *ask) work() time.Duration {
 	return time.Duration(min(margin*sum, most))
 }
 
+// publicRows bounds the rows of a table by public figures: its size, rounded up to a power of two, or, of a derived table, what it
+// reads.
+func (a *ask) publicRows(t query.TableRef) float64 {
+	if t.Sub != nil {
+		return a.readRows(t.Sub.Tables, t.Sub.Fans)
+	}
+	return float64(uint64(1) << bits.Len64(uint64(max(1, a.data.rows(t.Table.Name)))-1))
+}
+
+// readRows bounds the rows that a FROM list makes, also on the way.
+func (a *ask) readRows(tables []query.TableRef, fans []int64) float64 {
+	joined := math.Inf(1)
+	for i, t := range tables {
+		joined = min(joined, a.publicRows(t)*float64(fans[i]))
+	}
+	return joined
+}
+
 // maxPrivateCells is the public guess at how many private keys a plan touches, for choosing a slot.
 const maxPrivateCells = 20_000
-
-// walkCohorts calls f for each semi-join in the condition, at any depth.
-func walkCohorts(c query.Cond, f func(*query.Cohort)) {
-	switch c := c.(type) {
-	case query.And:
-		for _, x := range c.Args {
-			walkCohorts(x, f)
-		}
-	case query.Or:
-		for _, x := range c.Args {
-			walkCohorts(x, f)
-		}
-	case query.Not:
-		walkCohorts(c.Arg, f)
-	case query.InPersons:
-		f(c.Sub)
-		walkCohorts(c.Sub.Where, f)
-	}
-}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/big"
 	"slices"
+	"strconv"
 	"strings"
 
 	"jali/gateway/catalog"
@@ -55,6 +56,7 @@ func (e *Engine) aggregate(ctx context.Context, plan *query.Plan) (protect.Cells
 type aggregation struct {
 	plan   *query.Plan
 	sql    writer
+	refs   []query.ColumnRef // of the projection, if there is one
 	groups []group
 	sums   []string // distinct aggregates, each a HUGEINT
 	items  []aggregateItem
@@ -83,7 +85,7 @@ var one, minusOne = big.NewInt(1), big.NewInt(-1)
 
 func (a *aggregation) write() error {
 	p := a.plan
-	s, err := a.sql.open(p.Tables)
+	s, err := a.scope()
 	if err != nil {
 		return err
 	}
@@ -104,7 +106,7 @@ func (a *aggregation) write() error {
 		list = append(list, "("+x+")::HUGEINT")
 	}
 	a.sql.WriteString("SELECT " + strings.Join(list, ", "))
-	if err := a.sql.from(s, p.Where); err != nil {
+	if err := a.from(s); err != nil {
 		return err
 	}
 	for i := range a.groups {
@@ -127,6 +129,41 @@ func (a *aggregation) write() error {
 		a.cells.Values[i] = make([]*big.Int, size)
 	}
 	a.seen = make([]bool, size)
+	return nil
+}
+
+// scope names what the statement reads: the tables, or where the plan computes values a projection of them.
+func (a *aggregation) scope() (*scope, error) {
+	if !computes(a.plan) {
+		return a.sql.open(a.plan.Tables)
+	}
+	s := &scope{person: "q." + personColumn, projected: map[query.ColumnRef]string{}}
+	add := func(r query.ColumnRef) {
+		if r = plainRef(r); s.projected[r] == "" {
+			s.projected[r] = "q._c" + strconv.Itoa(len(a.refs))
+			a.refs = append(a.refs, r)
+		}
+	}
+	for _, g := range a.plan.GroupBy {
+		add(g)
+	}
+	for _, it := range a.plan.Items {
+		if it.Col != nil {
+			add(*it.Col)
+		}
+	}
+	return s, nil
+}
+
+func (a *aggregation) from(s *scope) error {
+	if s.projected == nil {
+		return a.sql.from(s, a.plan.Where)
+	}
+	a.sql.WriteString(" FROM (")
+	if err := a.sql.project(a.plan.Tables, a.plan.Where, a.refs); err != nil {
+		return err
+	}
+	a.sql.WriteString(") q")
 	return nil
 }
 

@@ -24,10 +24,19 @@ type scope struct {
 	tables  []query.TableRef
 	aliases []string
 	person  string // SQL of the person's ordinal
+	// projected names the columns of a projection that computes everything the plan reads; nil: columns of the tables.
+	projected map[query.ColumnRef]string
 }
 
 func (s *scope) column(r query.ColumnRef) (string, error) {
-	if r.Table < 0 || r.Table >= len(s.tables) || r.Column == nil {
+	if s.projected != nil {
+		x, ok := s.projected[plainRef(r)]
+		if !ok {
+			return "", errPlan
+		}
+		return x, nil
+	}
+	if r.Expr != nil || r.Table < 0 || r.Table >= len(s.tables) || r.Column == nil {
 		return "", errPlan
 	}
 	t := s.tables[r.Table].Table
@@ -44,7 +53,7 @@ func (w *writer) open(tables []query.TableRef) (*scope, error) {
 		a := "t" + strconv.Itoa(w.aliases)
 		w.aliases++
 		s.aliases = append(s.aliases, a)
-		if !t.Table.Public && s.person == "" {
+		if !t.Table.Public && !t.Left && s.person == "" {
 			s.person = a + "." + personColumn
 		}
 	}
@@ -59,12 +68,24 @@ func (w *writer) from(s *scope, where query.Cond) error {
 	var ranges []string
 	seen := false
 	for i, t := range s.tables {
-		if i == 0 {
+		switch {
+		case t.Left && (i == 0 || t.Sub == nil || len(t.On) > 0):
+			return fmt.Errorf("%w: left join", errPlan)
+		case i == 0:
 			w.WriteString(" FROM ")
-		} else {
+		case t.Left:
+			w.WriteString(" LEFT JOIN ")
+		default:
 			w.WriteString(" JOIN ")
 		}
-		w.WriteString(quote(t.Table.Name) + " " + s.aliases[i])
+		if t.Sub != nil {
+			if err := w.derived(t.Sub); err != nil {
+				return err
+			}
+		} else {
+			w.WriteString(quote(t.Table.Name))
+		}
+		w.WriteString(" " + s.aliases[i])
 		var on []string
 		if !t.Table.Public {
 			p := s.aliases[i] + "." + personColumn
@@ -72,7 +93,7 @@ func (w *writer) from(s *scope, where query.Cond) error {
 				on = append(on, p+" = "+s.person)
 			}
 			seen = true
-			if w.hi > 0 {
+			if w.hi > 0 && t.Sub == nil { // a derived table has the range inside
 				ranges = append(ranges, fmt.Sprintf("%s >= %d AND %s < %d", p, w.lo, p, w.hi))
 			}
 		}
@@ -154,7 +175,7 @@ func (w *writer) condition(s *scope, c query.Cond) error {
 		w.WriteString("))")
 		return err
 	case query.IsNull:
-		x, err := s.column(c.Col)
+		x, err := w.operand(s, c.Col)
 		if err != nil {
 			return err
 		}
@@ -166,7 +187,7 @@ func (w *writer) condition(s *scope, c query.Cond) error {
 	case query.Compare:
 		return w.compare(s, c)
 	case query.In:
-		x, err := s.column(c.Col)
+		x, err := w.operand(s, c.Col)
 		if err != nil {
 			return err
 		}
@@ -194,7 +215,7 @@ func (w *writer) condition(s *scope, c query.Cond) error {
 		w.WriteString("))")
 		return nil
 	case query.Like:
-		x, err := s.column(c.Col)
+		x, err := w.operand(s, c.Col)
 		if err != nil {
 			return err
 		}
@@ -236,7 +257,7 @@ var operators = map[string]func(int) bool{
 }
 
 func (w *writer) compare(s *scope, c query.Compare) error {
-	x, err := s.column(c.Col)
+	x, err := w.operand(s, c.Col)
 	if err != nil {
 		return err
 	}

@@ -60,47 +60,20 @@ func (e *Engine) admit(plan *query.Plan) error {
 	if plan.Dataset == nil || plan.Dataset.Digest != e.catalog.Digest || plan.Bounds.Groups < 1 || plan.Bounds.PerCol < 1 || len(plan.Domains) != len(plan.GroupBy) {
 		return errPlan
 	}
-	private := false
-	tables := func(refs []query.TableRef) error {
-		for _, t := range refs {
-			if _, held := e.rows[t.Table.Name]; !held {
-				return fmt.Errorf("%w: table %s is not in this version", errPlan, t.Table.Name)
+	var err error
+	plan.EachFrom(func(tables []query.TableRef, _ []int64) {
+		private := false
+		for _, t := range tables {
+			if _, held := e.rows[t.Table.Name]; !held && t.Sub == nil {
+				err = fmt.Errorf("%w: table %s is not in this version", errPlan, t.Table.Name)
 			}
 			private = private || !t.Table.Public
 		}
-		return nil
-	}
-	if err := tables(plan.Tables); err != nil {
-		return err
-	}
-	if !private {
-		return fmt.Errorf("%w: no private table", errPlan)
-	}
-	return eachCohort(plan.Where, func(c *query.Cohort) error { return tables(c.Tables) })
-}
-
-// eachCohort visits the semi-joins of a condition at any depth.
-func eachCohort(c query.Cond, f func(*query.Cohort) error) error {
-	var args []query.Cond
-	switch c := c.(type) {
-	case query.And:
-		args = c.Args
-	case query.Or:
-		args = c.Args
-	case query.Not:
-		args = []query.Cond{c.Arg}
-	case query.InPersons:
-		if err := f(c.Sub); err != nil {
-			return err
+		if !private {
+			err = fmt.Errorf("%w: no private table", errPlan)
 		}
-		args = []query.Cond{c.Sub.Where}
-	}
-	for _, a := range args {
-		if err := eachCohort(a, f); err != nil {
-			return err
-		}
-	}
-	return nil
+	})
+	return err
 }
 
 // causeOf is what an operator may read.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"math"
 	"math/big"
-	"strings"
 	"sync"
 
 	"jali/gateway/protect"
@@ -132,12 +131,7 @@ type groupReader struct {
 
 func newStreaming(plan *query.Plan, key [32]byte) (*streaming, error) {
 	s := &streaming{plan: plan, rank: newRanker(key), rowsHi: plan.Bounds.PerCol, rows: plan.Bounds.Rows}
-	for _, t := range plan.Tables {
-		if !t.Table.Public {
-			s.fact = t.Table.Name
-			break
-		}
-	}
+	s.fact = factOf(plan.Tables)
 	if s.rows < 1 || s.rows > math.MaxInt32 {
 		return nil, errPlan
 	}
@@ -191,37 +185,36 @@ func newStreaming(plan *query.Plan, key [32]byte) (*streaming, error) {
 	return s, nil
 }
 
+// factOf names the first private table that is read.
+func factOf(tables []query.TableRef) string {
+	for _, t := range tables {
+		switch {
+		case t.Table.Public:
+		case t.Sub != nil:
+			return factOf(t.Sub.Tables)
+		default:
+			return t.Table.Name
+		}
+	}
+	return ""
+}
+
 // write makes the statement of one share: person, groups, measured columns. A scan yields rows in the order they are stored,
 // that of persons; a join need not, so it is sorted. The loop checks the order either way.
 func (s *streaming) write(w *writer) error {
-	sc, err := w.open(s.plan.Tables)
-	if err != nil {
-		return err
-	}
-	list := []string{sc.person}
+	var refs []query.ColumnRef
 	for _, g := range s.readers {
-		x, err := sc.column(g.ref)
-		if err != nil {
-			return err
-		}
-		list = append(list, x)
+		refs = append(refs, plainRef(g.ref))
 	}
 	for _, m := range s.measures {
-		x, err := sc.column(m.ref)
-		if err != nil {
-			return err
-		}
-		list = append(list, x)
+		refs = append(refs, m.ref)
 	}
-	w.WriteString("SELECT " + strings.Join(list, ", "))
-	if err := w.from(sc, s.plan.Where); err != nil {
+	if err := w.project(s.plan.Tables, s.plan.Where, refs); err != nil {
 		return err
 	}
-	joined := len(s.plan.Tables) > 1
-	if err := eachCohort(s.plan.Where, func(*query.Cohort) error { joined = true; return nil }); err != nil {
-		return err
-	}
-	if joined {
+	reads := 0
+	s.plan.EachFrom(func(tables []query.TableRef, _ []int64) { reads += len(tables) })
+	if reads > 1 {
 		w.WriteString(" ORDER BY 1")
 	}
 	return nil

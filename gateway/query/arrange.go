@@ -62,7 +62,7 @@ func (o *outputs) output(n *pg.Node, clause string) int {
 	}
 	var out protect.Output
 	switch {
-	case n.GetColumnRef() != nil:
+	case n.GetColumnRef() != nil, n.GetFuncCall() != nil && computes(n.GetFuncCall()), n.GetCaseExpr() != nil:
 		out = o.groupOutput(n)
 	case n.GetFuncCall() != nil:
 		out = o.aggregate(n.GetFuncCall())
@@ -179,7 +179,9 @@ func (c *compiler) domains(p *Plan) {
 	for i, g := range p.GroupBy {
 		d := protect.Domain{Name: refName(g)}
 		if slices.ContainsFunc(p.Domains, func(x protect.Domain) bool { return x.Name == d.Name }) {
-			d.Name = g.Column.Table + "." + d.Name
+			if g.Column.Table != "" {
+				d.Name = g.Column.Table + "." + d.Name
+			}
 			if slices.ContainsFunc(p.Domains, func(x protect.Domain) bool { return x.Name == d.Name }) {
 				d.Name += "_" + strconv.Itoa(i+1)
 			}

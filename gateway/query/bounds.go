@@ -61,7 +61,7 @@ func newJoined(p *Plan, fixed []ColumnRef, limit func(*catalog.Table) int64) *jo
 		}
 	}
 	for _, ref := range fixed {
-		if ref.Band == nil {
+		if ref.Band == nil && ref.Expr == nil {
 			j.fixed[j.root(colAt{ref.Table, ref.Column.Name})] = true
 		}
 	}
@@ -160,7 +160,7 @@ func hardRows(t *catalog.Table) int64 { return t.RowsPerPerson }
 // not apply there: the verified limit does.
 func rowsPerGroup(p *Plan, t *catalog.Table) int64 {
 	for _, g := range p.GroupBy {
-		if g.Band == nil && p.Tables[g.Table].Table == t && !perPerson(p, g) {
+		if g.Band == nil && g.Expr == nil && p.Tables[g.Table].Table == t && !perPerson(p, g) {
 			return t.RowsPerGroup
 		}
 	}
@@ -219,7 +219,11 @@ func (c *compiler) groups(p *Plan, rows []int64, R int64) int64 {
 		if perPerson(p, g) {
 			continue
 		}
-		need |= 1 << g.Table
+		g.EachColumn(func(r ColumnRef) {
+			if !perPerson(p, r) {
+				need |= 1 << r.Table
+			}
+		})
 		if p.Domains[i].Private {
 			labels = unbounded
 		}
@@ -240,6 +244,11 @@ func (c *compiler) groups(p *Plan, rows []int64, R int64) int64 {
 // perPerson reports whether the column has one value in all rows of a person: import verified it, or it comes from a public
 // row that such a column determines.
 func perPerson(p *Plan, ref ColumnRef) bool {
+	if ref.Expr != nil { // a function of its columns and of the person
+		fixed := true
+		ref.EachColumn(func(r ColumnRef) { fixed = fixed && perPerson(p, r) })
+		return fixed
+	}
 	t := p.Tables[ref.Table].Table
 	if !t.Public {
 		return ref.Column.PerPerson || t.RowsPerPerson == 1

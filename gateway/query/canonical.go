@@ -48,6 +48,12 @@ func tablesKey(tables []TableRef) string {
 	var parts []string
 	for _, t := range tables {
 		s := t.Table.Name
+		if t.Sub != nil {
+			s = t.Sub.key()
+		}
+		if t.Left {
+			s = "left " + s
+		}
 		for _, on := range t.On {
 			s += " on " + refKey(on.Left) + "=" + refKey(on.Right)
 		}
@@ -56,9 +62,16 @@ func tablesKey(tables []TableRef) string {
 	return strings.Join(parts, ", ")
 }
 
-// refKey names a column by the table's place in the plan; catalogue names need no quotes.
+// refKey names a column by the table's place in the plan; catalogue names need no quotes. Of what is computed the clip is
+// part, since the question declares it.
 func refKey(r ColumnRef) string {
 	s := strconv.Itoa(r.Table) + "." + r.Column.Name
+	if r.Expr != nil {
+		s = r.Expr.key()
+		if r.Column.Has(catalog.RoleMeasure) {
+			s += fmt.Sprintf("[%d %d]", r.Column.ClipLo, r.Column.ClipHi)
+		}
+	}
 	if r.Band != nil {
 		s += "/" + r.Band.Name
 	}

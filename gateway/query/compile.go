@@ -18,6 +18,9 @@ type compiler struct {
 	text    string
 	cells   int64           // the largest public domain
 	touched map[string]bool // "table.column"
+	with    []withQuery     // WITH, in order; those visible are with[:visible]
+	visible int
+	derived int // derived tables so far, each use of a WITH query counted
 }
 
 // Compile turns a question into a plan against a catalogue. The error, if any, is an *Error.
@@ -73,6 +76,18 @@ func (c *compiler) plan(s *pg.SelectStmt) *Plan {
 	if len(s.DistinctClause) > 0 {
 		c.fail(selectAt(s), NotSupported, "SELECT DISTINCT is not part of the language", "every group appears once; count persons with COUNT(DISTINCT person key)")
 	}
+	c.withQueries(s)
+	p, sc := c.relation(s)
+	o := &outputs{c: c, sc: sc, p: p}
+	o.group(s)
+	o.selectList(s)
+	o.arrange(s)
+	c.settle(o, selectAt(s))
+	return p
+}
+
+// relation resolves FROM and WHERE: the rows that count.
+func (c *compiler) relation(s *pg.SelectStmt) (*Plan, *scope) {
 	p := &Plan{Dataset: c.ds, PersonItem: -1}
 	sc := c.from(s)
 	p.Tables = sc.refs()
@@ -83,33 +98,40 @@ func (c *compiler) plan(s *pg.SelectStmt) *Plan {
 	if p.Where == Cond(constant(true)) {
 		p.Where = nil
 	}
-	o := &outputs{c: c, sc: sc, p: p}
-	o.group(s)
-	o.selectList(s)
-	o.arrange(s)
+	return p, sc
+}
+
+// settle derives what follows from tables, conditions, groups and items: domains, bounds, prices, work, and what policy sees.
+func (c *compiler) settle(o *outputs, at int) {
+	p := o.p
 	o.finish()
+	c.allUsed()
 	p.detach()
 	c.domains(p)
-	c.bound(sc, p, selectAt(s))
+	c.bound(o.sc, p, at)
 	p.Fans = fans(p)
-	for _, t := range sc.tables {
+	for _, t := range o.sc.tables {
 		c.touchTable(t.table)
 	}
 	for name := range c.touched {
 		p.Columns = append(p.Columns, name)
 	}
 	slices.Sort(p.Columns)
-	return p
 }
 
 // touch records a column for policy.
-func (c *compiler) touch(col *catalog.Column) { c.touched[col.Table+"."+col.Name] = true }
+// What is computed is not one: the columns it is computed from have been recorded.
+func (c *compiler) touch(col *catalog.Column) {
+	if col.Table != "" {
+		c.touched[col.Table+"."+col.Name] = true
+	}
+}
 
 // touchTable records that a private table is used at all, also when no column of it is named: to count the rows of a table
 // of diagnoses is to learn from it. It stands under the table's person key, or the key it reaches the person by.
 func (c *compiler) touchTable(t *catalog.Table) {
 	switch {
-	case t.Public:
+	case t.Public, t.Name == derivedName:
 	case t.Via != nil:
 		c.touched[t.Name+"."+t.Via.Key] = true
 	default:
@@ -170,6 +192,10 @@ func (c *compiler) at(n *pg.Node) int {
 		return int(n.GetResTarget().Location)
 	case n.GetSelectStmt() != nil:
 		return selectAt(n.GetSelectStmt())
+	case n.GetCaseExpr() != nil:
+		return int(n.GetCaseExpr().Location)
+	case n.GetRangeSubselect() != nil:
+		return selectAt(n.GetRangeSubselect().Subquery.GetSelectStmt())
 	}
 	return 0
 }

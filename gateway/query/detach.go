@@ -10,7 +10,9 @@ import (
 // a row gets the same answer, and no person's rows are multiplied with its rows elsewhere. Without it the time of a join would
 // grow with the rows of the very persons a condition finds. A table stays if keep says so, if a condition other than AND ties
 // it to one that stays, or if a declared join does; at least one stays. place gives the new index of each table, or -1.
-func detach(ds *catalog.Dataset, tables []TableRef, where Cond, keep func(int) bool) (rest []TableRef, left Cond, place []int) {
+//
+// A left join never decides who counts, so its table is no semi-join: it stays, with the first table, which it hangs on.
+func detach(ds *catalog.Dataset, tables []TableRef, where Cond, keep func(int) bool) (rest []TableRef, left Cond, move *mover) {
 	group := make([]int, len(tables)) // component of each table, as its smallest index
 	for i := range group {
 		group[i] = i
@@ -27,6 +29,9 @@ func detach(ds *catalog.Dataset, tables []TableRef, where Cond, keep func(int) b
 		for _, on := range t.On {
 			union(i, on.Left.Table)
 		}
+		if t.Left {
+			union(i, 0)
+		}
 	}
 	conjuncts := split(where)
 	owner := make([]int, len(conjuncts)) // a table of the conjunct, or -1
@@ -41,7 +46,7 @@ func detach(ds *catalog.Dataset, tables []TableRef, where Cond, keep func(int) b
 	}
 	stays := map[int]bool{}
 	for i := range tables {
-		if keep(i) {
+		if keep(i) || tables[i].Left {
 			stays[group[i]] = true
 		}
 	}
@@ -52,23 +57,23 @@ func detach(ds *catalog.Dataset, tables []TableRef, where Cond, keep func(int) b
 		return tables, where, nil
 	}
 	var kept []Cond
-	place = make([]int, len(tables))
-	rest = pickTables(tables, place, func(i int) bool { return stays[group[i]] })
+	move = newMover(make([]int, len(tables)))
+	rest = pickTables(tables, move.place, func(i int) bool { return stays[group[i]] })
 	for k, c := range conjuncts {
 		if owner[k] < 0 || stays[group[owner[k]]] {
-			kept = append(kept, moveRefs(c, place))
+			kept = append(kept, move.cond(c))
 		}
 	}
 	for root := range tables {
 		if group[root] != root || stays[root] {
 			continue
 		}
-		at := make([]int, len(tables))
-		sub := &Cohort{Tables: pickTables(tables, at, func(i int) bool { return group[i] == root })}
+		at := newMover(make([]int, len(tables)))
+		sub := &Cohort{Tables: pickTables(tables, at.place, func(i int) bool { return group[i] == root })}
 		var own []Cond
 		for k, c := range conjuncts {
 			if owner[k] >= 0 && group[owner[k]] == root {
-				own = append(own, moveRefs(c, at))
+				own = append(own, at.cond(c))
 			}
 		}
 		sub.Where = conjoin(own)
@@ -77,7 +82,7 @@ func detach(ds *catalog.Dataset, tables []TableRef, where Cond, keep func(int) b
 			kept = append(kept, leaf)
 		}
 	}
-	return rest, conjoin(kept), place
+	return rest, conjoin(kept), move
 }
 
 // detach applies to a plan that counts persons and nothing else: there a table that nothing is grouped by only decides who counts.
@@ -87,15 +92,17 @@ func (p *Plan) detach() {
 			return
 		}
 	}
-	tables, where, place := detach(p.Dataset, p.Tables, p.Where, func(i int) bool {
-		return slices.ContainsFunc(p.GroupBy, func(g ColumnRef) bool { return g.Table == i })
-	})
-	if place == nil {
+	grouped := map[int]bool{}
+	for _, g := range p.GroupBy {
+		g.EachColumn(func(r ColumnRef) { grouped[r.Table] = true })
+	}
+	tables, where, move := detach(p.Dataset, p.Tables, p.Where, func(i int) bool { return grouped[i] })
+	if move == nil {
 		return
 	}
 	p.Tables, p.Where = tables, where
 	for i := range p.GroupBy {
-		p.GroupBy[i].Table = place[p.GroupBy[i].Table]
+		p.GroupBy[i] = move.ref(p.GroupBy[i])
 	}
 }
 
@@ -108,7 +115,7 @@ func pickTables(tables []TableRef, place []int, keep func(int) bool) []TableRef 
 			continue
 		}
 		place[i] = len(out)
-		moved := TableRef{Table: t.Table}
+		moved := TableRef{Table: t.Table, Sub: t.Sub, Left: t.Left}
 		for _, on := range t.On {
 			on.Left.Table, on.Right.Table = place[on.Left.Table], place[i]
 			moved.On = append(moved.On, on)
@@ -137,7 +144,7 @@ func conjoin(args []Cond) Cond {
 	return join(args, true)
 }
 
-// eachRef visits the columns a condition names in its own FROM, not those of subqueries.
+// eachRef visits the stored columns a condition names in its own FROM, not those of subqueries.
 func eachRef(c Cond, visit func(ColumnRef)) {
 	switch x := c.(type) {
 	case And:
@@ -151,23 +158,49 @@ func eachRef(c Cond, visit func(ColumnRef)) {
 	case Not:
 		eachRef(x.Arg, visit)
 	case Compare:
-		visit(x.Col)
+		x.Col.EachColumn(visit)
 	case In:
-		visit(x.Col)
+		x.Col.EachColumn(visit)
 	case Like:
-		visit(x.Col)
+		x.Col.EachColumn(visit)
 	case IsNull:
-		visit(x.Col)
+		x.Col.EachColumn(visit)
 	}
 }
 
-// moveRefs renumbers the tables of a condition's columns.
-func moveRefs(c Cond, place []int) Cond {
-	move := func(r ColumnRef) ColumnRef { r.Table = place[r.Table]; return r }
+// mover renumbers tables. An expression moves once, so that what referred to one still does.
+type mover struct {
+	place []int
+	moved map[*Expr]*Expr
+}
+
+func newMover(place []int) *mover { return &mover{place, map[*Expr]*Expr{}} }
+
+func (m *mover) ref(r ColumnRef) ColumnRef {
+	if r.Expr == nil {
+		r.Table = m.place[r.Table]
+		return r
+	}
+	to := m.moved[r.Expr]
+	if to == nil {
+		to = &Expr{Const: r.Expr.Const, Else: r.Expr.Else}
+		for _, t := range r.Expr.Terms {
+			to.Terms = append(to.Terms, Term{t.Coef, m.ref(t.Col)})
+		}
+		for _, w := range r.Expr.Whens {
+			to.Whens = append(to.Whens, When{m.cond(w.If), w.Then})
+		}
+		m.moved[r.Expr] = to
+	}
+	r.Expr = to
+	return r
+}
+
+func (m *mover) cond(c Cond) Cond {
 	list := func(args []Cond) []Cond {
 		out := make([]Cond, len(args))
 		for i, a := range args {
-			out[i] = moveRefs(a, place)
+			out[i] = m.cond(a)
 		}
 		return out
 	}
@@ -177,18 +210,18 @@ func moveRefs(c Cond, place []int) Cond {
 	case Or:
 		return Or{list(x.Args)}
 	case Not:
-		return Not{moveRefs(x.Arg, place)}
+		return Not{m.cond(x.Arg)}
 	case Compare:
-		x.Col = move(x.Col)
+		x.Col = m.ref(x.Col)
 		return x
 	case In:
-		x.Col = move(x.Col)
+		x.Col = m.ref(x.Col)
 		return x
 	case Like:
-		x.Col = move(x.Col)
+		x.Col = m.ref(x.Col)
 		return x
 	case IsNull:
-		x.Col = move(x.Col)
+		x.Col = m.ref(x.Col)
 		return x
 	}
 	return c

@@ -65,12 +65,16 @@ func (f *from) tree(n *pg.Node) {
 		f.table(n.GetRangeVar())
 	case n.GetJoinExpr() != nil:
 		j := n.GetJoinExpr()
-		if j.Jointype != pg.JoinType_JOIN_INNER {
-			c.fail(c.at(j.Rarg), NotSupported, "outer joins are not part of the language", "write JOIN for persons in both tables; for persons without rows there, person_id NOT IN (SELECT person_id FROM ...)")
+		if j.Jointype != pg.JoinType_JOIN_INNER && j.Jointype != pg.JoinType_JOIN_LEFT {
+			c.fail(c.at(j.Rarg), NotSupported, "RIGHT and FULL joins are not part of the language", "write LEFT JOIN, with the table whose persons are kept first")
 		}
 		f.tree(j.Larg)
 		left := len(f.sc.tables)
 		f.tree(j.Rarg)
+		if j.Jointype == pg.JoinType_JOIN_LEFT {
+			f.leftJoin(j, left)
+			return
+		}
 		switch {
 		case j.Quals != nil:
 			f.conjuncts(j.Quals)
@@ -79,15 +83,85 @@ func (f *from) tree(n *pg.Node) {
 		default:
 			c.fail(c.at(j.Rarg), NotSupported, "a join needs ON", "write JOIN t ON t.person_id = s.person_id")
 		}
+	case n.GetRangeSubselect() != nil:
+		r := n.GetRangeSubselect()
+		sub := r.Subquery.GetSelectStmt()
+		if sub == nil {
+			c.fail(c.at(r.Subquery), NotSupported, "this construct is not part of FROM", derivedForm)
+		}
+		at := selectAt(sub)
+		if r.Alias == nil {
+			c.fail(at, Syntax, "a derived table needs a name", "write (SELECT ...) x")
+		}
+		f.add(at, r.Alias.Aliasname, f.c.derive(sub))
 	default:
 		c.fail(c.at(n), NotSupported, "FROM names tables and joins", "name a table of the catalogue")
 	}
+}
+
+// add puts a table into the scope.
+func (f *from) add(at int, alias string, t scoped) {
+	c := f.c
+	if slices.ContainsFunc(f.sc.tables, func(s scoped) bool { return s.alias == alias }) {
+		c.fail(at, NotSupported, "two tables are called "+quote(alias), "give each its own alias, as in FROM claim a JOIN claim b")
+	}
+	if len(f.sc.tables) == maxTables {
+		c.fail(at, TextLimit, "more than 8 tables in one FROM", "use person_id IN (SELECT ...) for conditions on other tables")
+	}
+	t.alias, t.at = alias, at
+	f.sc.tables = append(f.sc.tables, t)
+}
+
+// leftJoin reads A LEFT JOIN B, where B is one derived table tied by the person alone: what else decides whether a row of it
+// fits stands inside it. So it never decides who counts, and the order of joins stays free.
+func (f *from) leftJoin(j *pg.JoinExpr, left int) {
+	b := &f.sc.tables[left]
+	c, at := f.c, b.at
+	if len(f.sc.tables) != left+1 || b.sub == nil {
+		c.fail(at, NotSupported, "only a derived table is joined with LEFT JOIN", "write LEFT JOIN (SELECT person_id, MIN(day) AS first_day FROM t WHERE ... GROUP BY person_id) x ON x.person_id = p.person_id; for persons without rows in a table, person_id NOT IN (SELECT person_id FROM ...)")
+	}
+	const form = "write LEFT JOIN (...) x ON x.person_id = p.person_id; other conditions stand in the WHERE of the derived table"
+	switch u := names(j.UsingClause); {
+	case len(u) == 1 && u[0] == b.table.PersonKey:
+		c.bare(&scope{tables: f.sc.tables[:left]}, u[0], at)
+		f.persons = append(f.persons, [2]int{left, f.anchor(left)})
+	default:
+		e := j.Quals.GetAExpr()
+		if e == nil || e.Kind != pg.A_Expr_Kind_AEXPR_OP || len(e.Name) != 1 || names(e.Name)[0] != "=" || e.Lexpr.GetColumnRef() == nil || e.Rexpr.GetColumnRef() == nil {
+			c.fail(at, NotSupported, "a LEFT JOIN is on the person key alone", form)
+		}
+		x, y := c.column(f.sc, e.Lexpr), c.column(f.sc, e.Rexpr)
+		if x.ref.Table != left {
+			x, y = y, x
+		}
+		if !x.person || !y.person || x.ref.Table != left || y.ref.Table == left || f.sc.tables[y.ref.Table].left {
+			c.fail(at, NotSupported, "a LEFT JOIN is on the person key alone", form)
+		}
+		f.persons = append(f.persons, [2]int{left, y.ref.Table})
+	}
+	b.left = true
+	for _, col := range b.table.Columns {
+		col.Nullable = true
+	}
+}
+
+// anchor is the first private table that is not joined with LEFT JOIN.
+func (f *from) anchor(before int) int {
+	return slices.IndexFunc(f.sc.tables[:before], func(t scoped) bool { return !t.table.Public && !t.left })
 }
 
 func (f *from) table(r *pg.RangeVar) {
 	c, at := f.c, int(r.Location)
 	if !r.Inh {
 		c.fail(at, NotSupported, "ONLY is not part of the language", "leave it out")
+	}
+	alias := r.Relname
+	if r.Alias != nil {
+		alias = r.Alias.Aliasname
+	}
+	if sub := c.named(r.Relname); sub != nil {
+		f.add(at, alias, c.expand(sub, at))
+		return
 	}
 	t := c.ds.Table(r.Relname)
 	if t == nil {
@@ -101,17 +175,7 @@ func (f *from) table(r *pg.RangeVar) {
 		}
 		c.fail(at, UnknownName, "no table is called "+quote(r.Relname), hint)
 	}
-	alias := r.Relname
-	if r.Alias != nil {
-		alias = r.Alias.Aliasname
-	}
-	if slices.ContainsFunc(f.sc.tables, func(s scoped) bool { return s.alias == alias }) {
-		c.fail(at, NotSupported, "two tables are called "+quote(alias), "give each its own alias, as in FROM claim a JOIN claim b")
-	}
-	if len(f.sc.tables) == maxTables {
-		c.fail(at, TextLimit, "more than 8 tables in one FROM", "use person_id IN (SELECT ...) for conditions on other tables")
-	}
-	f.sc.tables = append(f.sc.tables, scoped{t, alias, at})
+	f.add(at, alias, scoped{table: t})
 }
 
 // conjuncts splits a condition at its ANDs.
@@ -133,10 +197,16 @@ func (f *from) qual(n *pg.Node) {
 		return
 	}
 	c := f.c
-	if e.Kind != pg.A_Expr_Kind_AEXPR_OP || len(e.Name) != 1 || names(e.Name)[0] != "=" {
+	a, b := c.column(f.sc, e.Lexpr), c.column(f.sc, e.Rexpr)
+	equal := e.Kind == pg.A_Expr_Kind_AEXPR_OP && len(e.Name) == 1 && names(e.Name)[0] == "="
+	switch derived := f.sc.tables[a.ref.Table].sub != nil || f.sc.tables[b.ref.Table].sub != nil; {
+	case equal && (a.person || b.person || !derived):
+		f.equate(a, b)
+	case !a.person && !b.person: // a comparison within a person's rows
+		f.filters = append(f.filters, n)
+	default:
 		c.fail(int(e.Location), NotSupported, "tables are joined on equal columns", "write ON a.person_id = b.person_id")
 	}
-	f.equate(c.column(f.sc, e.Lexpr), c.column(f.sc, e.Rexpr))
 }
 
 func (f *from) using(cols []string, left, at int) {
@@ -231,7 +301,17 @@ func (f *from) order() {
 			order = append(order, i)
 		}
 	}
-	byName := func(a, b int) int { return strings.Compare(f.sc.tables[a].table.Name, f.sc.tables[b].table.Name) }
+	key := func(i int) string { // left joins after the tables they hang on
+		switch t := f.sc.tables[i]; {
+		case t.left:
+			return "~" + t.sub.key()
+		case t.sub != nil:
+			return t.sub.key()
+		default:
+			return t.table.Name
+		}
+	}
+	byName := func(a, b int) int { return strings.Compare(key(a), key(b)) }
 	slices.SortStableFunc(order, byName)
 	for len(order) < n {
 		var ready []int

@@ -80,7 +80,7 @@ func (c *compiler) needConstant(n *pg.Node) literal {
 		return l
 	}
 	if n.GetColumnRef() != nil {
-		c.fail(c.at(n), NotSupported, "two columns cannot be compared", "joins stand in ON; for comparisons within a row, such as a difference of dates, the catalogue declares a column")
+		c.fail(c.at(n), NotSupported, "a column stands where a value should", "columns are compared with = <> < <= > >= and BETWEEN")
 	}
 	c.failExpr(n)
 	return literal{}
@@ -198,6 +198,9 @@ func domainOf(ref ColumnRef) []catalog.Value {
 }
 
 func refName(ref ColumnRef) string {
+	if isBin(ref) {
+		return "bin"
+	}
 	if ref.Band != nil {
 		return ref.Band.Name
 	}

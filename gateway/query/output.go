@@ -52,19 +52,41 @@ func (o *outputs) group(s *pg.SelectStmt) {
 				}
 			}
 		}
-		if n.GetColumnRef() == nil {
-			o.c.failExpr(n)
+		ref, computed := o.computed(n)
+		if !computed {
+			if n.GetColumnRef() == nil {
+				o.c.failExpr(n)
+			}
+			col := o.c.column(o.sc, n)
+			if col.person {
+				o.c.fail(at, NotSupported, "persons cannot be groups", "group by a column or band of the catalogue")
+			}
+			o.c.touch(col.ref.Column)
+			o.groupable(col)
+			ref = col.ref
 		}
-		col := o.c.column(o.sc, n)
-		if col.person {
-			o.c.fail(at, NotSupported, "persons cannot be groups", "group by a column or band of the catalogue")
-		}
-		o.c.touch(col.ref.Column)
-		o.groupable(col)
-		if !slices.Contains(o.p.GroupBy, col.ref) {
-			o.p.GroupBy = append(o.p.GroupBy, col.ref)
+		if !slices.Contains(o.p.GroupBy, ref) {
+			o.p.GroupBy = append(o.p.GroupBy, ref)
 		}
 	}
+}
+
+// computed resolves a group that the question computes: BIN, CASE or a condition.
+func (o *outputs) computed(n *pg.Node) (ref ColumnRef, ok bool) {
+	f := n.GetFuncCall()
+	switch {
+	case f != nil && computes(f) && names(f.Funcname)[0] == "bin":
+		return o.c.bin(o.sc, f), true
+	case n.GetCaseExpr() != nil:
+		return o.c.choice(o.sc, n.GetCaseExpr()), true
+	case n.GetSubLink() != nil && n.GetSubLink().SubLinkType != pg.SubLinkType_ANY_SUBLINK:
+		return ref, false
+	case isCondition(n):
+		return o.c.truth(o.sc, n), true
+	case n.GetAExpr() != nil && n.GetAExpr().Kind == pg.A_Expr_Kind_AEXPR_OP:
+		o.c.fail(o.c.at(n), BoundMissing, "a calculation has no declared groups", "group by BIN(expression, lo, hi, width); an aggregate calculated from others is calculated afterwards")
+	}
+	return ref, false
 }
 
 func (o *outputs) known(name string) bool {
@@ -120,7 +142,7 @@ func (o *outputs) selectList(s *pg.SelectStmt) {
 		at := int(r.Location)
 		out := protect.Output{Name: r.Name}
 		switch v := r.Val; {
-		case v.GetColumnRef() != nil:
+		case v.GetColumnRef() != nil, v.GetFuncCall() != nil && computes(v.GetFuncCall()), v.GetCaseExpr() != nil, isCondition(v):
 			out = o.groupOutput(v)
 			if r.Name != "" {
 				out.Name = r.Name
@@ -157,8 +179,19 @@ func (o *outputs) free(name string) string {
 	}
 }
 
-// groupOutput is a column of the SELECT list: it must be grouped by.
+// groupOutput is a column of the SELECT list, or what is computed as one: it must be grouped by.
 func (o *outputs) groupOutput(n *pg.Node) protect.Output {
+	if n.GetColumnRef() == nil {
+		ref, ok := o.computed(n)
+		if !ok {
+			o.c.failExpr(n)
+		}
+		g := slices.Index(o.p.GroupBy, ref)
+		if g < 0 {
+			o.c.fail(o.c.at(n), NotSupported, "this group is not grouped by", "name it with AS, and write GROUP BY name")
+		}
+		return protect.Output{Name: refName(ref), Kind: protect.OutGroup, Group: g}
+	}
 	col := o.c.column(o.sc, n)
 	if col.person {
 		o.c.fail(col.at, NotSupported, "the person key is never shown", "count persons with COUNT(DISTINCT "+col.text+")")
@@ -182,8 +215,14 @@ func (o *outputs) aggregate(f *pg.FuncCall) protect.Output {
 	if !ok || len(fn) != 1 {
 		c.fail(at, NotSupported, "the function "+quote(name)+" is not part of the language", functionHint(name))
 	}
+	if f.Over != nil {
+		c.fail(at, NotSupported, "a window function is not an aggregate", "ROW_NUMBER() OVER (PARTITION BY person_id ORDER BY day) stands in a derived table; ask for plain aggregates with GROUP BY")
+	}
 	if kind == protect.OutCount {
 		return o.count(f)
+	}
+	if f.AggFilter != nil {
+		c.fail(c.at(f.AggFilter), NotSupported, "FILTER stands with COUNT(*)", "write the condition in WHERE, or sum CASE WHEN ... THEN 1 ELSE 0 END")
 	}
 	if f.AggDistinct {
 		c.fail(at, NotSupported, "DISTINCT stands only in COUNT(DISTINCT person key)", "leave DISTINCT out")
@@ -191,13 +230,13 @@ func (o *outputs) aggregate(f *pg.FuncCall) protect.Output {
 	if len(f.Args) != 1 || f.AggStar {
 		c.fail(at, NotSupported, strings.ToUpper(name)+" takes one column", "write "+strings.ToUpper(name)+"(column)")
 	}
-	col := c.value(o.sc, f.Args[0])
+	col := o.measure(f.Args[0])
 	x := col.ref.Column
 	switch {
 	case col.ref.Band != nil:
 		c.fail(col.at, NotSupported, quote(col.text)+" is a band, which has no sum", "aggregate the column "+x.Name)
 	case !x.Has(catalog.RoleMeasure):
-		c.fail(col.at, BoundMissing, "the column "+quote(col.text)+" is not declared as a measure", "measures have bounds in the catalogue; count its groups instead")
+		c.fail(col.at, BoundMissing, "the column "+quote(col.text)+" is not declared as a measure", "give its values bounds, as in "+strings.ToUpper(name)+"(CLIP("+col.text+", 0, 100)), or count its groups")
 	}
 	out := protect.Output{Name: map[protect.OutputKind]string{protect.OutSum: "sum_", protect.OutMean: "avg_", protect.OutVar: "var_", protect.OutSD: "stddev_"}[kind] + x.Name, Kind: kind, Decimals: x.Decimals}
 	if kind == protect.OutSum {
@@ -213,6 +252,28 @@ func (o *outputs) aggregate(f *pg.FuncCall) protect.Output {
 	return out
 }
 
+// measure resolves what is summed: a column, CLIP of an expression, or CASE.
+func (o *outputs) measure(n *pg.Node) named {
+	c, at := o.c, o.c.at(n)
+	f := n.GetFuncCall()
+	var ref ColumnRef
+	switch {
+	case f != nil && computes(f) && names(f.Funcname)[0] == "clip":
+		ref = c.clip(o.sc, f)
+	case n.GetCaseExpr() != nil:
+		if ref = c.choice(o.sc, n.GetCaseExpr()); ref.Column.Type == catalog.Text {
+			c.fail(at, NotSupported, "text has no sum", "write CASE WHEN ... THEN 1 ELSE 0 END")
+		}
+	case isCondition(n):
+		c.fail(at, NotSupported, "a condition has no sum", "write CASE WHEN ... THEN 1 ELSE 0 END")
+	case n.GetAExpr() != nil && !isConstant(c, n):
+		c.fail(at, BoundMissing, "a calculation has no declared bounds", "give its values bounds: CLIP(expression, lo, hi)")
+	default:
+		return c.value(o.sc, n)
+	}
+	return named{ref: ref, at: at, text: ref.Column.Name}
+}
+
 // floorHalf is floor((a+b)/2); the catalogue keeps both within 2^40.
 func floorHalf(a, b int64) int64 { return (a + b) >> 1 }
 
@@ -220,12 +281,28 @@ func floorHalf(a, b int64) int64 { return (a + b) >> 1 }
 func (o *outputs) count(f *pg.FuncCall) protect.Output {
 	c, at := o.c, int(f.Location)
 	out := protect.Output{Name: "count", Kind: protect.OutCount}
+	if f.AggFilter != nil {
+		if !f.AggStar {
+			c.fail(c.at(f.AggFilter), NotSupported, "FILTER stands with COUNT(*)", "write COUNT(*) FILTER (WHERE ...)")
+		}
+		ref := c.choice(o.sc, &pg.CaseExpr{Location: f.Location, Args: []*pg.Node{{Node: &pg.Node_CaseWhen{CaseWhen: &pg.CaseWhen{
+			Expr: f.AggFilter, Result: &pg.Node{Node: &pg.Node_AConst{AConst: &pg.A_Const{Val: &pg.A_Const_Ival{Ival: &pg.Integer{Ival: 1}}}}},
+		}}}}})
+		out.N = o.rows(&ref)
+		return out
+	}
 	if f.AggStar {
 		out.N = o.rows(nil)
 		return out
 	}
 	if len(f.Args) != 1 {
 		c.fail(at, NotSupported, "COUNT takes one column", "write COUNT(*), COUNT(column) or COUNT(DISTINCT person key)")
+	}
+	if n := f.Args[0].GetCaseExpr(); n != nil && !f.AggDistinct {
+		ref := c.choice(o.sc, n)
+		out.Name = "count_case"
+		out.N = o.rows(&ref)
+		return out
 	}
 	if f.Args[0].GetColumnRef() == nil {
 		if _, ok := c.constant(f.Args[0]); !ok || f.AggDistinct {

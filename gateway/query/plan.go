@@ -11,9 +11,9 @@ import (
 // except literals, and those are bound as parameters by the engine.
 type Plan struct {
 	Dataset *catalog.Dataset
-	Tables  []TableRef // FROM and inner joins: private tables by name, at least one, then public ones after those they are joined to
-	Where   Cond       // nil: all rows
-	GroupBy []ColumnRef
+	Tables  []TableRef       // FROM and inner joins: private tables by name, at least one, then public ones after those they are joined to
+	Where   Cond             // nil: all rows
+	GroupBy []ColumnRef      // columns, bands, and what is computed from columns: BIN(...), CASE, conditions
 	Domains []protect.Domain // parallel to GroupBy
 	Items   []Item           // distinct noisy numbers to buy, in a canonical order
 	Outputs []protect.Output // SELECT list and, Hidden, what HAVING and ORDER BY add
@@ -36,16 +36,22 @@ type Plan struct {
 type TableRef struct {
 	Table *catalog.Table
 	On    []JoinOn
+	// Sub is what a derived table holds. Table then describes it: limits, unique sets and columns are proved from what Sub reads.
+	Sub *Derived
+	// Left: a left join. Persons without a row keep theirs, with every column of this table NULL. Derived tables only.
+	Left bool
 }
 
 // JoinOn equates a column of an earlier table with one of this table.
 type JoinOn struct{ Left, Right ColumnRef }
 
-// ColumnRef is a resolved column or band of Tables[Table].
+// ColumnRef is a resolved column or band of Tables[Table]. With Expr it is computed: Column then describes its values, and
+// Table means nothing.
 type ColumnRef struct {
 	Table  int
 	Column *catalog.Column
 	Band   *catalog.Band // nil: the column itself
+	Expr   *Expr         // nil: a column of a table
 }
 
 // Cond is a filter: And, Or, Not, Compare, In, Like, IsNull or InPersons.

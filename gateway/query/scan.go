@@ -13,15 +13,15 @@ const (
 	maxDepth   = 32 // parentheses
 	maxPrefix  = 4  // consecutive prefix operators
 	maxArith   = 128
-	maxSelects = 8 // nested semi-joins
+	maxSelects = 16 // semi-joins and derived tables
+	maxCases   = 4  // CASE within CASE
+	maxWhens   = 64
 	maxName    = 63
 	maxDigits  = 40
 )
 
 // banned are words that begin constructs outside the language; they are refused here because they are what nests.
 var banned = map[string]string{
-	"case":      "group by a column with bands, or ask one question per condition",
-	"with":      "write the condition in WHERE, or as person_id IN (SELECT person_id FROM ...)",
 	"union":     "ask two questions, or use OR",
 	"intersect": "use AND, or person_id IN (SELECT ...) twice",
 	"except":    "use AND NOT, or person_id NOT IN (SELECT ...)",
@@ -33,7 +33,7 @@ type scanner struct {
 	clean []byte // the text with comments blanked, so that every offset still points into the text
 	at    int
 
-	tokens, depth, prefix, arith, selects int
+	tokens, depth, prefix, arith, selects, cases, whens, withs int
 }
 
 // scan applies the limits and returns the text without comments and the final semicolon, same length or shorter, same
@@ -132,7 +132,7 @@ func (s *scanner) token() *Error {
 		return s.end(start)
 	case strings.IndexByte("+-*/", c) >= 0:
 		if s.arith++; s.arith > maxArith {
-			return s.err(start, TextLimit, "more than 128 arithmetic signs", "arithmetic is not part of the language")
+			return s.err(start, TextLimit, "more than 128 arithmetic signs", "calculate less")
 		}
 		if c == '+' || c == '-' {
 			prefix = true
@@ -175,7 +175,21 @@ func (s *scanner) word(start int, prefix *bool) *Error {
 	switch w {
 	case "select":
 		if s.selects++; s.selects > maxSelects {
-			return s.err(start, TextLimit, "more than 8 SELECTs", "ask several questions")
+			return s.err(start, TextLimit, "more than 16 SELECTs", "ask several questions")
+		}
+	case "case":
+		if s.cases++; s.cases > maxCases {
+			return s.err(start, TextLimit, "CASE is nested more than 4 deep", "write the conditions one after the other: CASE WHEN ... WHEN ... ELSE ... END")
+		}
+	case "end":
+		s.cases = max(0, s.cases-1)
+	case "when":
+		if s.whens++; s.whens > maxWhens {
+			return s.err(start, TextLimit, "more than 64 WHENs", "group by a column with bands, or by BIN(column, lo, hi, width)")
+		}
+	case "with":
+		if s.withs++; s.withs > 1 {
+			return s.err(start, NotSupported, "WITH stands at the beginning of the question only", "name all derived tables there: WITH a AS (...), b AS (...)")
 		}
 	case "not":
 		*prefix = true

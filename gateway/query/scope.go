@@ -13,12 +13,16 @@ import (
 type scope struct {
 	tables []scoped
 	eqs    []equality
+	// computed holds the expressions of this SELECT by their keys.
+	computed map[string]ColumnRef
 }
 
 type scoped struct {
 	table *catalog.Table
 	alias string // what SQL calls it
 	at    int
+	sub   *Derived
+	left  bool
 }
 
 // equality is a join condition other than on the person.
@@ -28,7 +32,7 @@ type equality struct{ a, b ColumnRef }
 func (s *scope) refs() []TableRef {
 	out := make([]TableRef, len(s.tables))
 	for i, t := range s.tables {
-		out[i].Table = t.table
+		out[i] = TableRef{Table: t.table, Sub: t.sub, Left: t.left}
 	}
 	for _, e := range s.eqs {
 		left, right := e.a, e.b
@@ -77,6 +81,9 @@ func (c *compiler) column(sc *scope, n *pg.Node) named {
 		for i, t := range sc.tables {
 			if t.alias == parts[0] {
 				if found, ok := c.lookup(t.table, i, parts[1], at); ok {
+					if found.person && t.left {
+						c.fail(at, NotSupported, "the person key of a left-joined table may be NULL", "use the key of the table whose persons are kept")
+					}
 					return found
 				}
 				c.unknown(at, "table "+t.table.Name+" has no column", parts[1], columnNames(t.table))
@@ -194,9 +201,14 @@ func (c *compiler) failExpr(n *pg.Node) {
 		if aggregates[name] != "" || refusedAggregates[name] != "" {
 			c.fail(at, NotSupported, "an aggregate cannot stand here", "compare aggregates in HAVING; conditions on persons go into person_id IN (SELECT person_id FROM ... WHERE ...)")
 		}
+		if computes(n.GetFuncCall()) {
+			c.fail(at, NotSupported, strings.ToUpper(name)+" cannot stand here", computesHint)
+		}
 		c.fail(at, NotSupported, "the function "+quote(name)+" is not part of the language", functionHint(name))
 	case n.GetAExpr() != nil:
-		c.fail(at, NotSupported, "arithmetic and other calculations are not part of the language", "use a column or a band of the catalogue; ages, years and differences of dates are declared there as columns or bands")
+		c.fail(at, NotSupported, "a calculation stands where a column should", "calculations stand in conditions, in BIN(expression, lo, hi, width), in CLIP(expression, lo, hi), and in derived tables")
+	case n.GetCaseExpr() != nil:
+		c.fail(at, NotSupported, "CASE cannot stand here", "CASE stands in GROUP BY, in SUM, AVG and COUNT, and in derived tables; as a condition write AND and OR")
 	case n.GetTypeCast() != nil:
 		c.fail(at, NotSupported, "casts are not part of the language", "compare with a value of the column's type; a date is DATE '2008-01-31'")
 	case n.GetAConst() != nil:
@@ -210,7 +222,7 @@ func (c *compiler) failExpr(n *pg.Node) {
 func functionHint(name string) string {
 	switch name {
 	case "julianday", "date_part", "extract", "strftime", "year", "age", "datediff", "date_trunc", "now", "date":
-		return "use a date column with its bands, for example a declared year band; differences of dates must be columns of the catalogue"
+		return "use a date column with its bands, for example a declared year band; a difference of dates is written exit_date - entry_date"
 	case "substr", "substring", "left", "upper", "lower", "trim":
 		return "use LIKE 'J4%' or a prefix band of the catalogue"
 	case "round", "floor", "ceil", "abs":

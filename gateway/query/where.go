@@ -78,14 +78,18 @@ func (c *compiler) comparison(sc *scope, e *pg.A_Expr, neg bool) Cond {
 		}
 		return or(leaves)
 	case pg.A_Expr_Kind_AEXPR_BETWEEN, pg.A_Expr_Kind_AEXPR_NOT_BETWEEN:
-		col := c.value(sc, e.Lexpr)
 		ends := e.Rexpr.GetList().GetItems()
 		if len(ends) != 2 {
 			c.fail(at, Syntax, "BETWEEN takes two values", "write BETWEEN 1 AND 5")
 		}
 		neg = neg != (e.Kind == pg.A_Expr_Kind_AEXPR_NOT_BETWEEN)
-		lo := c.ordered(col, c.needConstant(ends[0]), ">=", neg)
-		hi := c.ordered(col, c.needConstant(ends[1]), "<=", neg)
+		side := func(end *pg.Node, op string) Cond {
+			if e.Lexpr.GetColumnRef() != nil && isConstant(c, end) {
+				return c.ordered(c.value(sc, e.Lexpr), c.needConstant(end), op, neg)
+			}
+			return c.compareSums(sc, e.Lexpr, end, op, at, neg)
+		}
+		lo, hi := side(ends[0], ">="), side(ends[1], "<=")
 		if neg {
 			return or([]Cond{lo, hi})
 		}
@@ -109,7 +113,7 @@ var mirrored = map[string]string{"=": "=", "<>": "<>", "<": ">", "<=": ">=", ">"
 func (c *compiler) compare(sc *scope, e *pg.A_Expr, op string, neg bool) Cond {
 	at := int(e.Location)
 	if mirrored[op] == "" || e.Lexpr == nil || e.Rexpr == nil {
-		c.fail(at, NotSupported, "calculations are not part of the language", "use a column or a band of the catalogue; ages, years and differences of dates are declared there")
+		c.fail(at, NotSupported, "this calculation is not a condition", "compare it with a value, as in exit_date - entry_date > 30")
 	}
 	left, right := e.Lexpr, e.Rexpr
 	if l, ok := c.constant(left); ok {
@@ -120,6 +124,9 @@ func (c *compiler) compare(sc *scope, e *pg.A_Expr, op string, neg bool) Cond {
 	}
 	if left.GetSubLink() != nil || right.GetSubLink() != nil {
 		c.fail(at, NotSupported, "a comparison with a subquery is not part of the language", "the only subquery is person_id IN (SELECT person_id FROM ... WHERE ...)")
+	}
+	if left.GetColumnRef() == nil || !isConstant(c, right) {
+		return c.compareSums(sc, left, right, op, at, neg)
 	}
 	col := c.value(sc, left)
 	l := c.needConstant(right)
@@ -216,6 +223,9 @@ func (c *compiler) persons(sc *scope, s *pg.SubLink, neg bool) Cond {
 	sub := s.Subselect.GetSelectStmt()
 	if sub == nil {
 		c.fail(at, NotSupported, "this subquery is not part of the language", form)
+	}
+	if sub.WithClause != nil {
+		c.fail(selectAt(sub), NotSupported, "WITH stands at the beginning of the question only", "move it there")
 	}
 	if len(sub.GroupClause) > 0 || sub.HavingClause != nil || len(sub.SortClause) > 0 || sub.LimitCount != nil {
 		c.fail(selectAt(sub), NotSupported, "a subquery has no GROUP BY, HAVING, ORDER BY or LIMIT", "the persons with at least one row that fits are selected; "+form)
