@@ -77,6 +77,9 @@ func (g *Gateway) policyInput(a *ask) policy.Input {
 		Columns:    []policy.InputColumn{},
 		Tables:     tablesOf(p),
 	}
+	if a.blind != nil {
+		q.Encrypted = a.blind.input(a)
+	}
 	for _, name := range p.Columns {
 		table, column, _ := strings.Cut(name, ".")
 		q.Columns = append(q.Columns, policy.InputColumn{Name: name, Sensitivity: sensitivity(cat, table, column)})

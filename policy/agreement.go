@@ -20,6 +20,8 @@ type Agreement struct {
 	Kinds    []string
 	Mode     string
 	Budget   []PopulationBudget
+	// Encrypted are the terms of kind encrypted.
+	Encrypted EncryptedTerms
 
 	MinError   float64
 	MaxPricePU int64
@@ -69,7 +71,7 @@ func (a Agreement) Input() InputAgreement {
 		Kinds:    slices.Clone(a.Kinds),
 		Mode:     a.Mode, ValidFrom: a.ValidFrom, ValidUntil: a.ValidUntil,
 		MinError: a.MinError, MaxPricePU: a.MaxPricePU, PerHour: a.PerHour,
-		Hours: slices.Clone(a.Hours),
+		Hours: slices.Clone(a.Hours), Encrypted: a.Encrypted.input(),
 	}
 	for _, d := range a.Datasets {
 		in.Datasets = append(in.Datasets, InputAllowed{

@@ -63,6 +63,9 @@ func (a *Agreement) check(r *reader) error {
 	if err := a.checkDatasets(r); err != nil {
 		return err
 	}
+	if err := a.checkEncrypted(r, r.lines["encrypted"] > 0); err != nil {
+		return err
+	}
 	return a.checkBudget(r)
 }
 

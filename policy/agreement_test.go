@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"encoding/base64"
 	"errors"
 	"os"
 	"regexp"
@@ -47,6 +48,7 @@ func TestParseAgreementExample(t *testing.T) {
 		ValidFrom:  time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).Unix(),
 		ValidUntil: time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC).Unix(),
 		MinError:   10, MaxPricePU: 2000, PerHour: 60, Hours: []int64{6, 22},
+		Encrypted: &InputEncryptedTerms{Size: "any", MaxGroups: 100},
 	}
 	if diff := cmp.Diff(want, a.Input()); diff != "" {
 		t.Error(diff)
@@ -135,6 +137,14 @@ func TestParseAgreementRefuses(t *testing.T) {
 		{"hours: [6, 22]", "hours: [6]", "hours: must be [from, to]"},
 		{"hours: [6, 22]", "hours: []", "hours: must be [from, to]"},
 		{"hours: [6, 22]", "hours: [6, 25]", "hours: must be [from, to]"},
+		{"kinds: [aggregate]", "encrypted: {size: exact}\nkinds: [aggregate]", "line 15: encrypted: has no effect"},
+		{"kinds: [aggregate]", "encrypted: {size: 5}\nkinds: [encrypted]", "line 15: encrypted.size: must be text"},
+		{"kinds: [aggregate]", "encrypted: {size: some}\nkinds: [encrypted]", "line 15: encrypted.size: must be any, declared, exact or range"},
+		{"kinds: [aggregate]", "encrypted: {sise: any}\nkinds: [encrypted]", "encrypted.sise: unknown key"},
+		{"kinds: [aggregate]", "encrypted: {min_size: 5}\nkinds: [encrypted]", "encrypted.min_size: needs a declared size"},
+		{"kinds: [aggregate]", "encrypted: {size: exact, min_size: -1}\nkinds: [encrypted]", "encrypted.min_size: must be a whole number"},
+		{"kinds: [aggregate]", "encrypted: {max_groups: 0}\nkinds: [encrypted]", "encrypted.max_groups: must be a whole number from 1 to 100"},
+		{"kinds: [aggregate]", "encrypted: {auditor: aGVsbG8=}\nkinds: [encrypted]", "encrypted.auditor: must be an auditor's public key"},
 		{"valid_from: 2026-01-01", "valid_from: 01.01.2026", "valid_from: must be a day"},
 		{"valid_until: 2026-12-31", "valid_until: 2025-12-31", "valid_until: must not be before"},
 		{"valid_until: 2026-12-31", "valid_until: 2026-13-31", "valid_until: must be a day"},
@@ -206,4 +216,19 @@ func FuzzParseAgreement(f *testing.F) {
 			t.Fatalf("agreement parses but its input is malformed: %v", err)
 		}
 	})
+}
+
+func TestParseEncryptedTerms(t *testing.T) {
+	key := base64.StdEncoding.EncodeToString(make([]byte, auditorBytes))
+	src := strings.Replace(example(t), "kinds: [aggregate]", "kinds: [encrypted]\nencrypted: {size: declared, min_size: 10, max_groups: 20, auditor: "+key+"}", 1)
+	a, err := ParseAgreement([]byte(src))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(&InputEncryptedTerms{Size: "declared", MinSize: 10, MaxGroups: 20, Opening: true}, a.Input().Encrypted); diff != "" {
+		t.Error(diff)
+	}
+	if len(a.Encrypted.Auditor) != auditorBytes {
+		t.Errorf("the auditor's key has %d bytes", len(a.Encrypted.Auditor))
+	}
 }

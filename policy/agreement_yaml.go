@@ -108,7 +108,7 @@ func (r *reader) agreement(body ast.Node) (a Agreement, dates [2]string) {
 		"id", "version", "title", "state", "parties", "purposes", "datasets", "kinds", "mode", "budget",
 		"min_error", "max_price_pu", "per_hour", "valid_from", "valid_until",
 	}
-	o := r.object("", body, required, []string{"users", "hours"})
+	o := r.object("", body, required, []string{"users", "hours", "encrypted"})
 	a = Agreement{
 		ID: r.text("id", o["id"]), Version: r.integer("version", o["version"]),
 		Title: r.text("title", o["title"]), State: r.text("state", o["state"]),
@@ -152,6 +152,7 @@ func (r *reader) agreement(body ast.Node) (a Agreement, dates [2]string) {
 		}
 		a.Budget = append(a.Budget, own)
 	}
+	a.Encrypted = r.encrypted(o["encrypted"])
 	return a, [2]string{r.text("valid_from", o["valid_from"]), r.text("valid_until", o["valid_until"])}
 }
 

@@ -95,6 +95,8 @@ func TestProbesAreRefused(t *testing.T) {
 		"another kind": "kind", "kind unknown": "kind", "another mode": "mode", "agreement of another mode": "mode",
 		"below the accuracy floor": "accuracy", "above the price limit": "price", "above the rate": "rate",
 		"before its hours": "hours", "after its hours": "hours",
+		"size not declared": "size", "size of another rule": "size", "size too small": "size", "encrypted and not described": "size",
+		"too many groups": "groups", "not opened": "opening",
 	}
 	b := openDefault(t).Active()
 	for _, p := range probes {
@@ -306,6 +308,12 @@ func fill(r *rand.Rand, v reflect.Value) {
 		for i := range v.NumField() {
 			fill(r, v.Field(i))
 		}
+	case reflect.Pointer:
+		if r.IntN(4) == 0 {
+			return
+		}
+		v.Set(reflect.New(v.Type().Elem()))
+		fill(r, v.Elem())
 	case reflect.Slice:
 		if r.IntN(4) == 0 {
 			return

@@ -51,6 +51,8 @@ type InputAgreement struct {
 	MaxPricePU int64          `json:"max_price_pu"` // of one query
 	PerHour    int64          `json:"per_hour"`
 	Hours      []int64        `json:"hours"` // [from, to) UTC hours; [0, 24] always
+	// Encrypted are the terms of kind encrypted; nil in inputs recorded before there were any.
+	Encrypted *InputEncryptedTerms `json:"encrypted,omitempty"`
 }
 
 // InputAllowed is one dataset of an agreement with the columns it opens ("table.column" or "table.*").
@@ -75,6 +77,8 @@ type InputQuery struct {
 	Cells      int64         `json:"cells"`      // 0: private keys
 	Private    bool          `json:"private"`
 	Error      float64       `json:"error"` // smallest half-width asked for a count, output units
+	// Encrypted describes a question of kind encrypted; nil for others.
+	Encrypted *InputEncrypted `json:"encrypted,omitempty"`
 }
 
 // InputColumn is one column the query touches.
@@ -125,6 +129,7 @@ func (in Input) canonical() ([]byte, error) {
 		datasets[i] = InputAllowed{ID: d.ID, Columns: list(d.Columns), Sensitivity: list(d.Sensitivity)}
 	}
 	in.Agreement.Datasets = datasets
+	in.Query.Encrypted = in.Query.Encrypted.canonical()
 
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)

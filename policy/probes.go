@@ -48,6 +48,15 @@ var probes = []struct {
 	{"above the price limit", func(in *Input) { in.Price.PU = 501 }},
 	{"above the rate", func(in *Input) { in.Rate.LastHour = 20 }},
 	{"before its hours", func(in *Input) { in.Agreement.Hours = []int64{13, 24} }},
+	{"size not declared", func(in *Input) { encryptedProbe(in).Rule = "none" }},
+	{"size of another rule", func(in *Input) { encryptedProbe(in).Rule = "range" }},
+	{"size too small", func(in *Input) { encryptedProbe(in).Min = 4 }},
+	{"too many groups", func(in *Input) { encryptedProbe(in).Groups = 3 }},
+	{"not opened", func(in *Input) { encryptedProbe(in).Opened = false }},
+	{"encrypted and not described", func(in *Input) {
+		encryptedProbe(in)
+		in.Query.Encrypted = nil
+	}},
 	{"after its hours", func(in *Input) { in.Agreement.Hours = []int64{0, 12} }},
 }
 
@@ -80,6 +89,17 @@ func probeInput() Input {
 		Budget: InputBudget{AgreementPU: 10_000},
 		Rate:   InputRate{LastHour: 19},
 	}
+}
+
+// encryptedProbe turns the input into an encrypted question that is in order.
+func encryptedProbe(in *Input) *InputEncrypted {
+	in.Agreement.Kinds = []string{"encrypted"}
+	in.Agreement.Encrypted = &InputEncryptedTerms{Size: "exact", MinSize: 5, MaxGroups: 2, Opening: true}
+	in.Query.Kind = "encrypted"
+	in.Query.Encrypted = &InputEncrypted{
+		Form: "category", Aggregate: "count", Select: []string{"t.a"}, Entries: 100, Groups: 2, Rule: "exact", Min: 5, Max: 5, Opened: true,
+	}
+	return in.Query.Encrypted
 }
 
 // probe asks the bundle about each. An evaluation error is a denial too, but not one to go into service with.

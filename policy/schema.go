@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -35,7 +36,7 @@ type schema struct {
 	Pattern     string             `json:"pattern"`
 
 	pattern *regexp.Regexp
-	fields  []field // of an object, in the order of Required
+	fields  []field // of an object: those required, in their order, then the others
 }
 
 type field struct {
@@ -43,6 +44,7 @@ type field struct {
 	key    *ast.Term
 	schema *schema
 	scalar bool
+	absent bool // may be absent
 }
 
 func parseSchema(b []byte) (*schema, error) {
@@ -63,24 +65,34 @@ func mustParseSchema(b []byte) *schema {
 	return s
 }
 
-// prepare refuses a schema that leaves anything open: every object is closed with all fields required, every list,
-// string and number is bounded.
+// prepare refuses a schema that leaves anything open: every object is closed, every list, string and number is bounded. An object may
+// be absent where it is not required: what some kinds of query do not have, and inputs recorded by earlier versions did not.
 func (s *schema) prepare(path string) error {
 	switch s.Type {
 	case "object":
-		if s.Additional == nil || *s.Additional || len(s.Required) != len(s.Properties) {
+		if s.Additional == nil || *s.Additional || len(s.Required) > len(s.Properties) {
 			return fmt.Errorf("schema %s: object is not closed", path)
 		}
-		for _, name := range s.Required {
+		names := slices.Clone(s.Required)
+		for _, name := range slices.Sorted(maps.Keys(s.Properties)) {
+			if !slices.Contains(s.Required, name) {
+				names = append(names, name)
+			}
+		}
+		for i, name := range names {
 			p := s.Properties[name]
 			if p == nil {
 				return fmt.Errorf("schema %s: field is not described", path+"."+name)
+			}
+			absent := i >= len(s.Required)
+			if absent && p.Type != "object" {
+				return fmt.Errorf("schema %s: only an object may be absent", path+"."+name)
 			}
 			if err := p.prepare(path + "." + name); err != nil {
 				return err
 			}
 			scalar := p.Type != "object" && p.Type != "array"
-			s.fields = append(s.fields, field{name, ast.StringTerm(name), p, scalar})
+			s.fields = append(s.fields, field{name, ast.StringTerm(name), p, scalar, absent})
 		}
 		return nil
 	case "array":
@@ -152,8 +164,13 @@ func (s *schema) checkObject(v ast.Value, path string) error {
 	if !ok {
 		return fmt.Errorf("%s: %w", path, errType)
 	}
+	present := 0
 	for _, f := range s.fields {
 		term := o.Get(f.key)
+		if term == nil && f.absent {
+			continue
+		}
+		present++
 		if term == nil {
 			return fmt.Errorf("%s.%s: %w", path, f.name, errMissing)
 		}
@@ -165,8 +182,8 @@ func (s *schema) checkObject(v ast.Value, path string) error {
 			return err
 		}
 	}
-	// All required fields are there and required means all: one more is one too many.
-	if o.Len() != len(s.fields) {
+	// All fields that are known have been counted: one more is one too many.
+	if o.Len() != present {
 		return fmt.Errorf("%s: %w", path, errUnknown)
 	}
 	return nil

@@ -35,15 +35,20 @@ func reflectValue(v reflect.Value) (ast.Value, error) {
 	switch v.Kind() {
 	case reflect.Struct:
 		names := termsOf(v.Type())
-		pairs := make([][2]*ast.Term, len(names))
+		pairs := make([][2]*ast.Term, 0, len(names))
 		for i, name := range names {
+			if f := v.Field(i); f.Kind() == reflect.Pointer && f.IsNil() {
+				continue // omitempty
+			}
 			field, err := reflectValue(v.Field(i))
 			if err != nil {
 				return nil, err
 			}
-			pairs[i] = [2]*ast.Term{name, {Value: field}}
+			pairs = append(pairs, [2]*ast.Term{name, {Value: field}})
 		}
 		return ast.NewObject(pairs...), nil
+	case reflect.Pointer:
+		return reflectValue(v.Elem())
 	case reflect.Slice:
 		items := make([]*ast.Term, v.Len())
 		for i := range items {

@@ -15,10 +15,12 @@ required := {
 	"cells",
 	"columns",
 	"dataset",
+	"groups",
 	"hours",
 	"input",
 	"kind",
 	"mode",
+	"opening",
 	"party",
 	"price",
 	"purpose_agreed",
@@ -26,6 +28,7 @@ required := {
 	"rate",
 	"role",
 	"sensitivity",
+	"size",
 	"state",
 	"tables",
 	"user",
@@ -106,6 +109,39 @@ passed contains "cells" if {
 passed contains "cells" if {
 	input.query.private == true
 	input.query.cells == 0
+}
+
+# An encrypted question: nobody sees what is selected, so the declared size rule, the groups and the opening are what can be judged.
+
+passed contains check if {
+	input.query.kind != "encrypted"
+	some check in {"groups", "opening", "size"}
+}
+
+passed contains "groups" if {
+	input.query.kind == "encrypted"
+	input.query.encrypted.groups <= input.agreement.encrypted.max_groups
+	input.query.encrypted.groups <= data.jali.encrypted.max_groups
+}
+
+# The gateway holds uploads to the agreement's auditor by itself; a policy may want every agreement to have one.
+passed contains "opening" if {
+	input.query.kind == "encrypted"
+	input.query.encrypted.opened == true
+}
+
+passed contains "opening" if {
+	input.query.kind == "encrypted"
+	input.query.encrypted.opened == false
+	input.agreement.encrypted.opening == false
+	data.jali.encrypted.opening == false
+}
+
+passed contains "size" if {
+	input.query.kind == "encrypted"
+	input.query.encrypted.rule in data.jali.encrypted.sizes[input.agreement.encrypted.size]
+	input.query.encrypted.min >= input.agreement.encrypted.min_size
+	input.query.encrypted.max >= input.query.encrypted.min
 }
 
 # How exactly and how often.

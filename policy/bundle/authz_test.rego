@@ -106,10 +106,12 @@ test_every_change_fails_its_check_only if {
 	}
 }
 
-# Without its dataset an agreement opens no table, column or class either.
+# Without its dataset an agreement opens no table, column or class either. An encrypted question is judged by what it declares.
 implied(change) := {"tables", "columns", "sensitivity"} if change.check == "dataset"
 
-implied(change) := set() if change.check != "dataset"
+implied(change) := {"groups", "opening", "size"} if change.check == "kind"
+
+implied(change) := set() if not change.check in {"dataset", "kind"}
 
 test_every_change_gives_one_reason if {
 	every change in changes {
@@ -124,7 +126,79 @@ test_every_change_gives_one_reason if {
 
 test_every_required_check_is_exercised if {
 	exercised := {change.check | some change in changes}
-	authz.required - exercised == {"purpose_known"}
+	encrypted := {change.check | some change in encrypted_changes}
+	(authz.required - exercised) - encrypted == {"purpose_known"}
+}
+
+valid_encrypted := json.patch(valid, [
+	{"op": "replace", "path": "/query/kind", "value": "encrypted"},
+	{"op": "replace", "path": "/query/cells", "value": 5},
+	{"op": "replace", "path": "/agreement/kinds", "value": ["encrypted"]},
+	{"op": "add", "path": "/agreement/encrypted", "value": {"size": "declared", "min_size": 10, "max_groups": 5, "opening": true}},
+	{"op": "add", "path": "/query/encrypted", "value": {
+		"form": "category",
+		"aggregate": "count",
+		"select": ["visits.cost"],
+		"group": ["persons.sex"],
+		"filter": [],
+		"entries": 100,
+		"groups": 5,
+		"rule": "exact",
+		"min": 10,
+		"max": 10,
+		"opened": true,
+	}},
+])
+
+encrypted_changes := [
+	{"check": "groups", "path": "/query/encrypted/groups", "value": 6},
+	{"check": "groups", "path": "/agreement/encrypted/max_groups", "value": 4},
+	{"check": "opening", "path": "/query/encrypted/opened", "value": false},
+	{"check": "size", "path": "/query/encrypted/rule", "value": "none"},
+	{"check": "size", "path": "/query/encrypted/min", "value": 9},
+	{"check": "size", "path": "/query/encrypted/max", "value": 9},
+	{"check": "size", "path": "/agreement/encrypted/size", "value": "range"},
+	{"check": "size", "path": "/agreement/encrypted/size", "value": "unheard"},
+	{"check": "size", "path": "/agreement/encrypted/min_size", "value": 11},
+]
+
+test_valid_encrypted_is_allowed if authz.allow with input as valid_encrypted
+
+test_every_encrypted_change_fails_its_check_only if {
+	every change in encrypted_changes {
+		changed := json.patch(valid_encrypted, [{"op": "replace", "path": change.path, "value": change.value}])
+		missed := authz.required - authz.passed with input as changed
+		missed == {change.check}
+		reasons := authz.reasons with input as changed
+		count(reasons) == 1
+		every reason in reasons {
+			reason.hint != ""
+		}
+	}
+}
+
+test_encrypted_without_description_is_denied if {
+	not authz.allow with input as json.patch(valid_encrypted, [{"op": "remove", "path": "/query/encrypted"}])
+	not authz.allow with input as json.patch(valid_encrypted, [{"op": "remove", "path": "/agreement/encrypted"}])
+}
+
+test_openings_may_be_demanded_of_all if {
+	unopened := json.patch(valid_encrypted, [
+		{"op": "replace", "path": "/query/encrypted/opened", "value": false},
+		{"op": "replace", "path": "/agreement/encrypted/opening", "value": false},
+	])
+	authz.allow with input as unopened
+	not authz.allow with input as unopened with data.jali.encrypted.opening as true
+}
+
+test_any_size_needs_no_rule if {
+	authz.allow with input as json.patch(valid_encrypted, [
+		{"op": "replace", "path": "/agreement/encrypted/size", "value": "any"},
+		{"op": "replace", "path": "/agreement/encrypted/min_size", "value": 0},
+		{"op": "replace", "path": "/query/encrypted/rule", "value": "none"},
+		{"op": "replace", "path": "/query/encrypted/min", "value": 0},
+		{"op": "replace", "path": "/query/encrypted/max", "value": 100},
+	])
 }
 
 test_unknown_purpose_is_denied_even_if_agreed if {

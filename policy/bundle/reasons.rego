@@ -33,6 +33,17 @@ explained("columns") if not "tables" in passed
 
 explained("sensitivity") if not "dataset" in passed
 
+explained("groups") if not "kind" in passed
+
+explained("opening") if not "kind" in passed
+
+explained("size") if not "kind" in passed
+
+# A question that is not described fails all three: one reason is enough.
+explained("groups") if not input.query.encrypted
+
+explained("opening") if not input.query.encrypted
+
 reason(code) := object.union({"code": code}, message[code])
 
 reason(code) := {
@@ -119,6 +130,37 @@ message["cells"] := {
 		format_int(data.jali.limits.max_cells, 10),
 		" cells",
 	]),
+}
+
+message["groups"] := {
+	"text": "the encrypted question reports more groups than the agreement allows",
+	"hint": concat("", [
+		"group by a coarser band or narrow the groups in the condition; the most is ",
+		format_int(min({input.agreement.encrypted.max_groups, data.jali.encrypted.max_groups}), 10),
+		" groups",
+	]),
+}
+
+message["opening"] := {
+	"text": "an encrypted question must be opened to an auditor, and the agreement names none",
+	"hint": "ask the custodian to add an auditor to the agreement",
+}
+
+message["size"] := {
+	"text": "the agreement asks for a declared size of the selection that the question does not declare",
+	"hint": concat("", [
+		size_hint[input.agreement.encrypted.size],
+		" (the smallest size that the agreement accepts is ",
+		format_int(input.agreement.encrypted.min_size, 10),
+		")",
+	]),
+}
+
+size_hint := {
+	"any": "declare another size",
+	"declared": "declare how many entries are selected: --size, or --min-size and --max-size",
+	"exact": "declare exactly how many entries are selected: --size",
+	"range": "declare a hidden size: --min-size, or --min-size and --max-size",
 }
 
 message["accuracy"] := {
