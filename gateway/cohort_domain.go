@@ -237,15 +237,18 @@ func mappingOf(by string, lists ...[]catalog.Value) (d [32]byte) {
 // placesOf finds the labels of the plan's domain, which conditions may have narrowed, in the whole published list. NULL, the
 // group "other", is on no list.
 func placesOf(labels, list []catalog.Value) []int {
-	at := make(map[catalog.Value]int, len(list))
-	for i, v := range list {
-		at[v] = i
-	}
 	places := make([]int, len(labels))
+	from := 0 // labels keep the order of the list: one pass over it finds them all, without a map of a million codes
 	for i, v := range labels {
-		place, ok := at[v]
-		if places[i] = -1; ok && v.Kind != catalog.Null {
-			places[i] = place
+		places[i] = -1
+		if v.Kind == catalog.Null {
+			continue
+		}
+		if k := slices.Index(list[from:], v); k >= 0 {
+			places[i] = from + k
+			from += k + 1
+		} else if k := slices.Index(list[:from], v); k >= 0 {
+			places[i] = k
 		}
 	}
 	return places

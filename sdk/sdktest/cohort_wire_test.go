@@ -9,8 +9,6 @@ import (
 	"encoding/json"
 	"net/http"
 	"os"
-	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -26,9 +24,12 @@ type wire struct {
 	key *cohort.SecretKey
 }
 
-func newWire(t *testing.T, g *Gateway) *wire {
+func newWire(t *testing.T, g *Gateway) *wire { t.Helper(); return newWireOf(t, g, g.Researcher()) }
+
+// newWireOf registers a key for a client.
+func newWireOf(t *testing.T, g *Gateway, c *Client) *wire {
 	t.Helper()
-	w := &wire{CohortServiceClient: jaliv1.NewCohortServiceClient(g.Researcher().Conn()), g: g}
+	w := &wire{CohortServiceClient: jaliv1.NewCohortServiceClient(c.Conn()), g: g}
 	crs, err := w.NewKey(t.Context(), &jaliv1.NewKeyRequest{Agreement: g.Agreement, Params: "ecq1-a"})
 	if err != nil {
 		t.Fatal(err)
@@ -82,20 +83,7 @@ func (w *wire) make(t *testing.T) (nonce, upload []byte) {
 
 // Callers that go away half-way leave nothing: with memory for five uploads, ten broken streams do not keep the next one out.
 func TestCohortBrokenStreams(t *testing.T) {
-	g := start(t, Config{Agreements: []string{schemeAgreement}, Persons: 500})
-	path := filepath.Join(g.Dir, "config.yaml")
-	config, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	small := strings.Replace(string(config), "upload_mb: 256", "upload_mb: 1", 1)
-	if small == string(config) {
-		t.Fatal("config.yaml does not say upload_mb: 256")
-	}
-	if err := os.WriteFile(path, []byte(small), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	g.Restart()
+	g := start(t, Config{Agreements: []string{schemeAgreement}, Persons: 500, ServerConfig: map[string]string{"upload_mb: 256": "upload_mb: 1"}})
 	w := newWire(t, g)
 	for range 10 {
 		nonce, upload := w.make(t)

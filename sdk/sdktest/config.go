@@ -30,6 +30,8 @@ type Config struct {
 	Output io.Writer
 	// Environment of the gateway, besides the test's own, as "NAME=value".
 	Environment []string
+	// ServerConfig replaces text in config.yaml before the gateway serves. Each key must occur there.
+	ServerConfig map[string]string
 }
 
 // Dataset is a catalogue with the files to import.

@@ -88,6 +88,7 @@ func Start(t testing.TB, config Config) *Gateway {
 func (g *Gateway) prepare() {
 	g.t.Helper()
 	g.Run("init", "--dir", g.Dir, "--origin", "sdktest/1")
+	g.configure()
 	datasets, agreements := g.config.Datasets, g.config.Agreements
 	if len(datasets) == 0 {
 		generated, text := g.synthesise()
@@ -129,6 +130,22 @@ func (g *Gateway) prepare() {
 		if i == 0 {
 			g.parties, g.Agreement, g.Purpose, g.Dataset = parsed, parsed.ID, parsed.Purposes[0], parsed.Datasets[0].ID
 		}
+	}
+}
+
+// configure edits config.yaml.
+func (g *Gateway) configure() {
+	g.t.Helper()
+	path := filepath.Join(g.Dir, "config.yaml")
+	for old, text := range g.config.ServerConfig {
+		config, err := os.ReadFile(path)
+		if err != nil {
+			g.t.Fatal(err)
+		}
+		if !bytes.Contains(config, []byte(old)) {
+			g.t.Fatalf("sdktest: config.yaml does not say %q", old)
+		}
+		g.write(path, string(bytes.Replace(config, []byte(old), []byte(text), 1)))
 	}
 }
 
