@@ -28,7 +28,7 @@ const module = "jali"
 // place when you make it.
 var order = [][]string{
 	{"audit", "crypto/...", "examples", "gateway/catalog", "gateway/identity", "policy/...", "proto/...", "sdk/stat"},
-	{"audit/export", "crypto/cohort/client", "gateway/budget", "gateway/protect", "gateway/synth"},
+	{"audit/export", "crypto/cohort/client", "gateway/budget", "gateway/protect", "gateway/synth", "sdk/analysis"},
 	{"audit/store", "audit/wasm", "audit/witness", "crypto/cohort/client/clienttest", "crypto/cohort/clib", "crypto/cohort/wasm", "gateway/query"},
 	{"gateway/engine"},
 	{"gateway"},
@@ -76,6 +76,7 @@ var never = []rule{
 	{"audit/export", []string{"gateway/...", "policy/...", "crypto/...", bbolt}},
 	{"audit/witness", []string{"gateway/...", "policy/...", "crypto/..."}},
 	{"sdk/stat", []string{"ours", "C", "std:os", "std:net", "std:time"}},
+	{"sdk/analysis", []string{"C", "std:os", "std:net", "std:time", "audit/...", "proto/...", "crypto/..."}},
 	{"sdk/...", []string{"gateway/...", "policy/...", "audit/store"}},
 	{"cmd/jali", []string{"gateway/...", "policy/..."}},
 	// policy it may import: to repeat a decision takes the evaluator (docs/design/regulators-tools.md).

@@ -174,11 +174,16 @@ func (c *compiler) refuseTree(what string, at int) {
 }
 
 // parse runs PostgreSQL's grammar on a scanned text.
-func (c *compiler) parse(clean string) *pg.SelectStmt {
+func (c *compiler) parse(clean string) *pg.ParseResult {
 	tree, err := pg.Parse(clean)
 	if err != nil {
 		c.failParse(err)
 	}
+	return tree
+}
+
+// question holds the tree to the language and returns its one SELECT.
+func (c *compiler) question(tree *pg.ParseResult) *pg.SelectStmt {
 	c.checkTree(tree.ProtoReflect(), 0)
 	if len(tree.Stmts) != 1 {
 		c.fail(0, NotSupported, "one question at a time", "write one SELECT")

@@ -42,7 +42,11 @@ func CompileWithin(ds *catalog.Dataset, sql string, cells int64) (plan *Plan, er
 	if refusal != nil {
 		return nil, refusal
 	}
-	return c.plan(c.parse(clean)), nil
+	tree := c.parse(clean)
+	if call := tableFunction(tree); call != nil {
+		return c.analyse(tree, call), nil
+	}
+	return c.plan(c.question(tree)), nil
 }
 
 // fail refuses at a byte offset of the text.

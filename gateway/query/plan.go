@@ -5,6 +5,7 @@ import (
 
 	"jali/gateway/catalog"
 	"jali/gateway/protect"
+	"jali/sdk/analysis"
 )
 
 // Plan is a validated aggregate query. It holds catalogue objects and typed literals only: no byte of the user's text
@@ -18,6 +19,8 @@ type Plan struct {
 	Items   []Item           // distinct noisy numbers to buy, in a canonical order
 	Outputs []protect.Output // SELECT list and, Hidden, what HAVING and ORDER BY add
 	Arrange protect.Arrange
+	// Analysis says what the cells mean when the question calls a table function; nil otherwise.
+	Analysis *analysis.Spec
 	Bounds  Bounds
 	Form    Formulation
 	// Cells is the number of cells of the public domain; with private keys, 0.

@@ -140,6 +140,9 @@ func (s *scanner) token() *Error {
 		}
 	case c == '<' && (s.peek(1) == '>' || s.peek(1) == '='), c == '>' && s.peek(1) == '=', c == '!' && s.peek(1) == '=':
 		s.at++
+	case c == '=' && s.peek(1) == '>': // a named argument
+		s.at++
+		s.argument(start)
 	case c == '=' || c == '<' || c == '>':
 	case c >= utf8.RuneSelf || c < ' ' || c == 0x7f:
 		return s.err(start, TextLimit, "a character outside printable ASCII stands outside a text value", "retype the place: word processors put look-alike letters, quotes and spaces there")
@@ -148,6 +151,15 @@ func (s *scanner) token() *Error {
 	}
 	s.at++
 	return nil
+}
+
+// argument puts timeWord for the argument name time before =>: the grammar keeps that word for its type.
+func (s *scanner) argument(at int) {
+	end := len(strings.TrimRight(string(s.clean[:at]), " \t\r\n"))
+	begin := end - len(timeWord)
+	if begin >= 0 && strings.EqualFold(string(s.clean[begin:end]), "time") && (begin == 0 || !isLetter(s.clean[begin-1]) && !isDigit(s.clean[begin-1])) {
+		copy(s.clean[begin:end], timeWord)
+	}
 }
 
 func (s *scanner) prefixed(start, n int) *Error {
