@@ -16,8 +16,8 @@ const DefaultPieces = 8
 // [DefaultPieces].
 //
 // Bias bounds what the position of times within their bins can do. It does not bound the difference to Cox's partial
-// likelihood, which is another estimator of the same ratio: on the reference data of the project it is below a tenth of the
-// standard error (docs/statistics.md).
+// likelihood, which is another estimator of the same ratio: on the reference data of the project it is below a quarter of the
+// standard error (docs/statistics.md). Bins of time that hold a tenth of all events are too coarse for it.
 func HazardRatio(t Table, s Survival, m Model, pieces int) (Fit, error) {
 	const name = "hazard ratio"
 	d, err := m.design(t, 0)
