@@ -57,12 +57,13 @@ func FormatEntry(o Object) ([]byte, error) {
 var headers = sync.Pool{New: func() any { return new(header) }}
 
 func formatEntry(o Object, note func(key string, from, to int)) ([]byte, error) {
-	line, err := appendObject(make([]byte, 0, 1024), o, true, note)
+	h := headers.Get().(*header)
+	defer headers.Put(h)
+	line, err := appendObject(h.scratch[:0], o, true, note)
 	if err != nil {
 		return nil, err
 	}
-	h := headers.Get().(*header)
-	defer headers.Put(h)
+	h.scratch = line
 	if field, err := h.parse(line); err != nil {
 		if field != "" {
 			return nil, fmt.Errorf("format entry: field %s: %w", field, err)
@@ -72,7 +73,7 @@ func formatEntry(o Object, note func(key string, from, to int)) ([]byte, error) 
 	if field, err := checkKind(h); err != nil {
 		return nil, fmt.Errorf("format entry: field %s: %w", field, err)
 	}
-	return line, nil
+	return bytes.Clone(line), nil
 }
 
 // appendObject writes an object; note, if not nil, hears where the value of each key stands.
@@ -150,12 +151,14 @@ type header struct {
 	origin []byte
 	kind   Kind
 	ref    int64 // -1: none
+
+	scratch []byte // where formatEntry writes
 }
 
 // parse scans the line and checks the common keys; it returns the name of an offending field where there is one.
 func (h *header) parse(line []byte) (string, error) {
 	fields, err := scan(line, h.fields[:0])
-	*h = header{line: line, fields: fields, seq: 0, ref: -1}
+	*h = header{line: line, fields: fields, ref: -1, scratch: h.scratch}
 	if err != nil {
 		return "", err
 	}

@@ -46,3 +46,6 @@ func (t *Template) Append(dst []byte, value func(dst []byte, slot string) []byte
 	}
 	return append(dst, t.line[at:]...)
 }
+
+// MaxLen is the length of the header with the longest values in its slots.
+func (t *Template) MaxLen() int { return len(t.line) }

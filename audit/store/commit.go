@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strconv"
 	"time"
@@ -12,10 +13,10 @@ import (
 	"jali/audit"
 )
 
-// commit writes a batch in one transaction: each item in order, then tiles and head. Everything an item needs to be refused
-// for is read before anything of it is put, so one item never disturbs another. An error is a storage error.
-func (s *Store) commit(batch []*prepared) ([]outcome, published, error) {
-	out := make([]outcome, len(batch))
+// commit writes the items that arrive in one transaction: each item in order, then tiles and head. Everything an item needs to
+// be refused for is read before anything of it is put, so one item never disturbs another. An error is a storage error.
+func (s *Store) commitArriving(items iter.Seq[*prepared]) ([]answer, published, error) {
+	out := s.answers[:0]
 	var pub published
 	err := s.db.Update(func(tx *bolt.Tx) error {
 		w := &transaction{s: s, tx: tx, now: micros(s.cfg.Now())}
@@ -25,34 +26,46 @@ func (s *Store) commit(batch []*prepared) ([]outcome, published, error) {
 		if err := w.clock(); err != nil {
 			return err
 		}
-		for i, p := range batch {
+		for p := range items {
 			a, err := w.apply(p)
-			var refused *itemError
-			if errors.As(err, &refused) {
-				err = nil
-				out[i] = outcome{err: refused.err}
-			} else {
-				out[i] = outcome{a: a}
+			if err == nil {
+				out = append(out, answer{p, outcome{a: a}})
+				continue
 			}
-			if err != nil {
+			var refused *itemError
+			if !errors.As(err, &refused) {
 				return err
 			}
+			out = append(out, answer{p, outcome{err: refused.err}})
 		}
-		if err := w.keepCheckpoint(); err != nil {
+		if err := w.keepCheckpoint(false); err != nil {
 			return err
 		}
-		root, err := s.tail.flush(tx)
-		pub = published{n: s.tail.n, root: root, t: s.tail.t}
+		root, err := s.tail.flushComplete(tx)
+		pub = s.signer.published(s.tail.n, root, s.tail.t)
 		return err
 	})
 	if err != nil {
 		return nil, published{}, fmt.Errorf("commit: %w", err)
 	}
-	// Signed only now: a signature on a tree that a crash takes back would be evidence of a fork.
-	if pub.note, err = s.signer.quick(pub.n, pub.root); err != nil {
-		return nil, published{}, err
-	}
+	s.answers = out
 	return out, pub, nil
+}
+
+// commit writes a batch that is there already.
+func (s *Store) commit(batch []*prepared) ([]outcome, published, error) {
+	answers, pub, err := s.commitArriving(slices.Values(batch))
+	out := make([]outcome, len(answers))
+	for i, a := range answers {
+		out[i] = a.o
+	}
+	return out, pub, err
+}
+
+// answer is what became of an item, told once the commit is durable.
+type answer struct {
+	p *prepared
+	o outcome
 }
 
 // itemError is an error of one item: it gets no entry, the batch goes on.
@@ -150,7 +163,7 @@ func (w *transaction) put(p *prepared, v values) (Appended, error) {
 	tl := w.s.tail
 	origin := w.s.signer.keys.Origin
 	seq, t := tl.n, max(w.now, tl.t)
-	line := p.tmpl.Append(make([]byte, 0, 1024), func(b []byte, slot string) []byte {
+	line := p.tmpl.Append(make([]byte, 0, p.tmpl.MaxLen()), func(b []byte, slot string) []byte {
 		switch slot {
 		case "seq":
 			return strconv.AppendUint(b, seq, 10)

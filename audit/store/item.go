@@ -103,10 +103,8 @@ type outcome struct {
 
 // prepare checks an item and seals what can be sealed outside the writer. Whatever it accepts, the writer can write.
 func (s *Store) prepare(it Item) (*prepared, error) {
-	p := &prepared{Item: it, fields: maps.Clone(it.Fields), generation: s.keys.generation.Load(), done: make(chan outcome, 1)}
-	if p.fields == nil {
-		p.fields = audit.Object{}
-	}
+	p := &prepared{Item: it, fields: make(audit.Object, len(it.Fields)+common), generation: s.keys.generation.Load(), done: make(chan outcome, 1)}
+	maps.Copy(p.fields, it.Fields)
 	if !it.Kind.Known() || it.Kind == audit.Genesis || (it.Kind == audit.Erase || it.Kind == audit.Erased) != it.erasure {
 		return nil, fmt.Errorf("%w: kind", ErrItem)
 	}
@@ -295,10 +293,13 @@ var (
 
 var longest = strings.Repeat("A", audit.MaxString)
 
-// format makes the template of the header. With the longest values in its slots it is valid, so the writer cannot fail.
+// common is about how many fields format adds: v, o, k, ref or dtl, and the slots.
+const common = 8
+
+// format makes the template of the header, and completes the fields with what it adds. With the longest values in its slots it
+// is valid, so the writer cannot fail.
 func (p *prepared) format(origin string) error {
-	o := make(audit.Object, len(p.fields)+10)
-	maps.Copy(o, p.fields)
+	o := p.fields
 	o["v"], o["o"], o["k"] = 1, origin, p.Kind
 	if p.Ref != nil {
 		o["ref"] = *p.Ref

@@ -15,7 +15,8 @@ func (s *Store) SealedCheckpoint() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return append([]byte(nil), p.note...), nil
+	note, err := p.note()
+	return append([]byte(nil), note...), err
 }
 
 // Checkpoint is SealedCheckpoint or, should ML-DSA-44 fail, the same signed with Ed25519 alone; readers see which.
@@ -23,7 +24,10 @@ func (s *Store) Checkpoint() []byte {
 	note, err := s.SealedCheckpoint()
 	if err != nil {
 		s.cfg.Logger.Error("audit store: sign checkpoint with ML-DSA-44", "error", err)
-		return append([]byte(nil), s.latest().note...)
+		if note, err = s.latest().note(); err != nil {
+			s.cfg.Logger.Error("audit store: sign checkpoint with Ed25519", "error", err)
+		}
+		return append([]byte(nil), note...)
 	}
 	return note
 }
@@ -61,13 +65,17 @@ func (s *Store) proofs(size uint64, seqs ...uint64) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	note, err := p.note()
+	if err != nil {
+		return nil, err
+	}
 	out := make([]string, len(seqs))
 	for i, seq := range seqs {
 		path, err := audit.ProveInclusion(seq, p.n, s.TileReader())
 		if err != nil {
 			return nil, fmt.Errorf("prove entry %d: %w", seq, err)
 		}
-		out[i] = string(audit.FormatProof(seq, path, p.note))
+		out[i] = string(audit.FormatProof(seq, path, note))
 	}
 	return out, nil
 }

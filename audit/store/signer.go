@@ -91,6 +91,12 @@ func splitKey(skey string) (name string, raw []byte, err error) {
 	return parts[2], raw, err
 }
 
+// published is a durable tree. Its checkpoint is signed with Ed25519 once, when somebody asks for it: a lone caller would wait for
+// each signature, and most commits are never looked at. It must be called only after the commit, like quick.
+func (s *signer) published(n uint64, root [32]byte, t int64) published {
+	return published{n: n, root: root, t: t, note: sync.OnceValues(func() ([]byte, error) { return s.quick(n, root) })}
+}
+
 // quick signs with Ed25519.
 func (s *signer) quick(n uint64, root [32]byte) ([]byte, error) {
 	return audit.SignCheckpoint(s.keys.Origin, n, root, s.ed)
@@ -109,7 +115,7 @@ func (s *signer) seal(size uint64, latest func() published) (published, error) {
 	if err != nil {
 		return published{}, err
 	}
-	p.note = n
+	p.note = func() ([]byte, error) { return n, nil }
 	s.sealed = p
 	return p, nil
 }

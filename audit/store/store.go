@@ -21,7 +21,9 @@ type Store struct {
 	// tail and lastNow belong to the writer goroutine (before it starts, to Open).
 	tail    *tail
 	lastNow int64
-	final   []byte // of the log before this one
+	final   []byte   // of the log before this one
+	answers []answer // of the last commit: its space is used again
+	kept    int64    // when a commit last stored a checkpoint, microseconds
 
 	state   atomic.Pointer[published]
 	watch   sync.Mutex
@@ -44,12 +46,13 @@ type Store struct {
 	destroying sync.RWMutex // held while keys are destroyed; readers of details hold it shared (view)
 }
 
-// published is a durable tree and its signed checkpoint: all that readers see.
+// published is a durable tree and its signed checkpoint: all that readers see. signer.published makes it.
 type published struct {
 	n    uint64
 	root [32]byte
 	t    int64
-	note []byte
+	// note is the checkpoint, signed when it is first asked for.
+	note func() ([]byte, error)
 }
 
 // Open opens a store, checks and repairs it (recover.go), records the start, and starts the writer. See ExitCode for what a
@@ -156,7 +159,13 @@ func (s *Store) Close() error {
 		var p published
 		if p, err = s.signer.seal(s.Size(), s.latest); err == nil {
 			s.state.Store(&p)
-			err = s.db.Update(func(tx *bolt.Tx) error { return (&transaction{s: s, tx: tx}).keepCheckpoint() })
+			err = s.db.Update(func(tx *bolt.Tx) error {
+				if err := (&transaction{s: s, tx: tx}).keepCheckpoint(true); err != nil {
+					return err
+				}
+				_, err := s.tail.flush(tx)
+				return err
+			})
 		}
 	}
 	return errors.Join(err, s.db.Close(), s.keys.close())

@@ -1,6 +1,9 @@
 package store
 
 import (
+	"bytes"
+	"fmt"
+
 	bolt "go.etcd.io/bbolt"
 
 	"github.com/transparency-dev/merkle/compact"
@@ -59,11 +62,22 @@ func (tl *tail) visit(id compact.NodeID, hash []byte) {
 
 // flush writes the changed tiles and the head.
 func (tl *tail) flush(tx *bolt.Tx) (root [32]byte, err error) {
-	b := tx.Bucket(bTiles)
-	b.FillPercent = 1
-	for _, t := range tl.dirty {
-		if err := b.Put(tileKey(t.level, t.index), t.hashes); err != nil {
+	if edge := tl.tiles[0]; edge != nil {
+		if err := edge.put(tx); err != nil {
 			return root, err
+		}
+	}
+	return tl.flushComplete(tx)
+}
+
+// flushComplete is flush without the leaf hashes of a tile that is not full: a commit would write up to 8 KiB of them for one
+// entry, and they follow from at most 255 entries (tilesOf). What is stored of that tile is a prefix of it.
+func (tl *tail) flushComplete(tx *bolt.Tx) (root [32]byte, err error) {
+	for _, t := range tl.dirty {
+		if t.level > 0 || len(t.hashes) == 32*audit.TileWidth {
+			if err := t.put(tx); err != nil {
+				return root, err
+			}
 		}
 		t.dirty = false
 	}
@@ -74,11 +88,34 @@ func (tl *tail) flush(tx *bolt.Tx) (root [32]byte, err error) {
 	return root, tx.Bucket(bState).Put(keyHead, head{tl.n, tl.leaf, root, tl.t}.encode())
 }
 
-// tilesOf reads tiles inside a transaction. Slices are valid until it ends.
-func tilesOf(tx *bolt.Tx) audit.TileReader {
+func (t *tile) put(tx *bolt.Tx) error {
 	b := tx.Bucket(bTiles)
+	b.FillPercent = 1
+	return b.Put(tileKey(t.level, t.index), t.hashes)
+}
+
+// tilesOf reads tiles inside a transaction. Slices are valid until it ends. What is not stored of the last tile of leaves is
+// computed from the entries; a full tile is never.
+func tilesOf(tx *bolt.Tx) audit.TileReader {
+	b, e := tx.Bucket(bTiles), tx.Bucket(bEntries)
 	return func(level uint8, index uint64, width int) ([]byte, error) {
-		return b.Get(tileKey(level, index)), nil
+		hashes := b.Get(tileKey(level, index))
+		if level > 0 || width == audit.TileWidth || len(hashes) >= 32*width {
+			return hashes, nil
+		}
+		n := len(hashes) / 32
+		hashes = append(make([]byte, 0, 32*width), hashes[:32*n]...)
+		next := index*audit.TileWidth + uint64(n)
+		c := e.Cursor()
+		for k, line := c.Seek(u64(next)); len(hashes) < 32*width; k, line = c.Next() {
+			if !bytes.Equal(k, u64(next)) {
+				return nil, fmt.Errorf("%w: entry %d is missing", ErrDamaged, next)
+			}
+			leaf := audit.LeafHash(line)
+			hashes = append(hashes, leaf[:]...)
+			next++
+		}
+		return hashes, nil
 	}
 }
 

@@ -211,7 +211,7 @@ func TestTamperedContent(t *testing.T) {
 		"tile hash flipped": {func(tx *bolt.Tx) error { return flip(tx.Bucket(bTiles), tileKey(0, 0), 32*3) }, -1, true},
 		"tile cut": {func(tx *bolt.Tx) error {
 			b := tx.Bucket(bTiles)
-			return b.Put(tileKey(0, 0), bytes.Clone(b.Get(tileKey(0, 0))[:64]))
+			return b.Put(tileKey(0, 0), bytes.Clone(b.Get(tileKey(0, 0))[:63]))
 		}, -1, true},
 		"extra tile": {func(tx *bolt.Tx) error { return tx.Bucket(bTiles).Put(tileKey(3, 9), make([]byte, 32)) }, -1, true},
 		"spend lowered": {func(tx *bolt.Tx) error {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"strings"
+	"time"
 
 	bolt "go.etcd.io/bbolt"
 
@@ -76,10 +77,7 @@ func (s *Store) admit() error {
 	if err != nil {
 		return err
 	}
-	p := published{n: s.tail.n, root: root, t: s.tail.t}
-	if p.note, err = s.signer.quick(p.n, p.root); err != nil {
-		return err
-	}
+	p := s.signer.published(s.tail.n, root, s.tail.t)
 	s.state.Store(&p)
 	if s.cfg.Admit == nil {
 		return nil
@@ -110,9 +108,13 @@ func checkWitnessed(tx *bolt.Tx, n uint64, tiles audit.TileReader) error {
 	})
 }
 
+// keepEvery is how far the checkpoint in bucket c may be behind in a log that grows without a pause: signing after every commit would
+// cost a lone caller a sixth of its time. Whoever asks for a checkpoint gets the newest, whatever is stored.
+const keepEvery = 100 * time.Millisecond
+
 // keepCheckpoint stores the checkpoint of the commit before in place of the one before that, and what witnesses have cosigned
 // meanwhile. Bucket c then holds: the latest, the latest that met the seal policy, and one such for each hour.
-func (w *transaction) keepCheckpoint() error {
+func (w *transaction) keepCheckpoint(always bool) error {
 	check, state := w.tx.Bucket(bCheck), w.tx.Bucket(bState)
 	if err := w.keepWitnessed(check, state); err != nil {
 		return err
@@ -124,9 +126,17 @@ func (w *transaction) keepCheckpoint() error {
 		}
 	}
 	p := w.s.state.Load()
-	if p == nil || p.note == nil {
+	if p == nil {
 		return nil
 	}
+	if since := w.now - w.s.kept; !always && 0 <= since && since < keepEvery.Microseconds() {
+		return nil
+	}
+	note, err := p.note()
+	if err != nil {
+		return err
+	}
+	w.s.kept = w.now
 	key := u64(p.n)
 	if old := state.Get(keyPlain); len(old) == 8 && !bytes.Equal(old, key) {
 		if err := check.Delete(old); err != nil {
@@ -139,7 +149,7 @@ func (w *transaction) keepCheckpoint() error {
 	if sealed := state.Get(keySealed); len(sealed) == 16 && bytes.Equal(sealed[:8], key) {
 		return nil // the same tree is there with cosignatures
 	}
-	if err := check.Put(key, p.note); err != nil {
+	if err := check.Put(key, note); err != nil {
 		return err
 	}
 	return state.Put(keyPlain, key)

@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"iter"
 	"runtime"
 	"time"
 )
@@ -18,22 +19,19 @@ const (
 func (s *Store) write() {
 	defer close(s.stopped)
 	var peak peak
-	batch := make([]*prepared, 0, maxBatch)
 	for {
+		var first *prepared
 		select {
-		case p := <-s.submit:
-			batch = append(batch[:0], p)
+		case first = <-s.submit:
 		case <-s.stop:
 			// An item whose caller has gone away may still be waiting: submitted is submitted.
 			select {
-			case p := <-s.submit:
-				batch = append(batch[:0], p)
+			case first = <-s.submit:
 			default:
 				return
 			}
 		}
-		batch = s.gather(batch, peak.want(int(s.inflight.Load())))
-		out, pub, err := s.guarded(batch)
+		out, pub, err := s.guarded(s.arrivals(first, peak.want(int(s.inflight.Load()))))
 		if err != nil {
 			// Nobody is answered: what is on disk is unknown until the next start has looked.
 			s.failed.Store(&err)
@@ -41,36 +39,45 @@ func (s *Store) write() {
 			return
 		}
 		s.publish(pub)
-		for i, p := range batch {
-			p.done <- out[i]
+		for _, a := range out {
+			a.p.done <- a.o
 		}
+		clear(out)
 	}
 }
 
-// gather takes what has been submitted; if more callers are about it lingers for them.
-func (s *Store) gather(batch []*prepared, want int) []*prepared {
-	var deadline time.Time
-	for len(batch) < maxBatch {
-		select {
-		case p := <-s.submit:
-			batch = append(batch, p)
-			continue
-		default:
+// arrivals yields what has been submitted, as it is submitted: the transaction applies one item while its neighbours are still
+// being prepared. It ends when as many callers as are about have come, or after lingering for them.
+func (s *Store) arrivals(first *prepared, want int) iter.Seq[*prepared] {
+	return func(yield func(*prepared) bool) {
+		if !yield(first) {
+			return
 		}
-		if len(batch) >= want {
-			return batch
+		var deadline time.Time
+		for n := 1; n < maxBatch; {
+			select {
+			case p := <-s.submit:
+				if !yield(p) {
+					return
+				}
+				n++
+				continue
+			default:
+			}
+			if n >= want {
+				return
+			}
+			now := time.Now()
+			if deadline.IsZero() {
+				deadline = now.Add(linger)
+			} else if now.After(deadline) {
+				return
+			}
+			// A timer this short would be rounded up to a millisecond when the process is otherwise idle; yielding lets the
+			// callers that we wait for run on this very processor.
+			runtime.Gosched()
 		}
-		now := time.Now()
-		if deadline.IsZero() {
-			deadline = now.Add(linger)
-		} else if now.After(deadline) {
-			return batch
-		}
-		// A timer this short would be rounded up to a millisecond when the process is otherwise idle; yielding lets the
-		// callers that we wait for run on this very processor.
-		runtime.Gosched()
 	}
-	return batch
 }
 
 // peak remembers how many callers were about lately: the largest number of the last 16 commits.
@@ -90,11 +97,11 @@ func (p *peak) want(now int) int {
 }
 
 // guarded turns a panic during the commit into an error: the state in memory is then as unknown as after a failed fsync.
-func (s *Store) guarded(batch []*prepared) (out []outcome, pub published, err error) {
+func (s *Store) guarded(items iter.Seq[*prepared]) (out []answer, pub published, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("commit: panic: %v", r)
 		}
 	}()
-	return s.commit(batch)
+	return s.commitArriving(items)
 }
