@@ -752,7 +752,10 @@ type QueryResponse struct {
 	// The rows shown, in order: indices into the rows of result.
 	ViewRows []int32 `protobuf:"varint,12,rep,packed,name=view_rows,json=viewRows,proto3" json:"view_rows,omitempty"`
 	// What the figures leave out, in words: contribution caps that the answer enforces. Empty: nothing.
-	Notes         []string `protobuf:"bytes,13,rep,name=notes,proto3" json:"notes,omitempty"`
+	Notes []string `protobuf:"bytes,13,rep,name=notes,proto3" json:"notes,omitempty"`
+	// Set when the question calls a table function such as kaplan_meier: how columns and rows are derived from result, as JSON
+	// (docs/statistics.md). result then is the histogram behind them; view_columns and view_rows are empty.
+	Analysis      []byte `protobuf:"bytes,14,opt,name=analysis,proto3" json:"analysis,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -874,6 +877,13 @@ func (x *QueryResponse) GetViewRows() []int32 {
 func (x *QueryResponse) GetNotes() []string {
 	if x != nil {
 		return x.Notes
+	}
+	return nil
+}
+
+func (x *QueryResponse) GetAnalysis() []byte {
+	if x != nil {
+		return x.Analysis
 	}
 	return nil
 }
@@ -1282,7 +1292,7 @@ const file_jali_v1_query_proto_rawDesc = "" +
 	"\bquote_id\x18\b \x01(\tB\a\xbaH\x04r\x02\x18@R\aquoteId\x1a;\n" +
 	"\rErrorForEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xc3\x03\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xdf\x03\n" +
 	"\rQueryResponse\x12\x16\n" +
 	"\x06result\x18\x01 \x01(\fR\x06result\x12/\n" +
 	"\acolumns\x18\x02 \x03(\v2\x15.jali.v1.ResultColumnR\acolumns\x12&\n" +
@@ -1297,7 +1307,8 @@ const file_jali_v1_query_proto_rawDesc = "" +
 	" \x01(\bR\bslotsOff\x126\n" +
 	"\fview_columns\x18\v \x03(\v2\x13.jali.v1.ViewColumnR\vviewColumns\x12\x1b\n" +
 	"\tview_rows\x18\f \x03(\x05R\bviewRows\x12\x14\n" +
-	"\x05notes\x18\r \x03(\tR\x05notes\"6\n" +
+	"\x05notes\x18\r \x03(\tR\x05notes\x12\x1a\n" +
+	"\banalysis\x18\x0e \x01(\fR\banalysis\"6\n" +
 	"\n" +
 	"ViewColumn\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
