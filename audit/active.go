@@ -18,7 +18,7 @@ const (
 // sid, sv. Who is in it stands nowhere in the log.
 const ActStudy = "study"
 
-// Activates tells what a POLICY, DATASET or AGREEMENT entry, or an ADMIN about a study, makes active, from its header fields. An empty
+// Activates tells what a POLICY, DATASET or AGREEMENT entry, or an ADMIN about a study, or a HOLD or UNHOLD, makes active, from its header fields. An empty
 // value means that the name is active no longer (dataset withdrawn; agreement suspended or ended; study ended).
 func Activates(k Kind, text func(string) string, integer func(string) int64) (name, value string, ok bool) {
 	switch k {
@@ -42,6 +42,10 @@ func Activates(k Kind, text func(string) string, integer func(string) int64) (na
 			value = strconv.FormatInt(integer("sv"), 10)
 		}
 		return name, value, true
+	case Hold:
+		return holdName(integer("a"), integer("b"), integer("until")), "on", true
+	case Unhold:
+		return holdName(integer("a"), integer("b"), integer("until")), "", true
 	}
 	return "", "", false
 }

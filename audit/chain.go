@@ -196,6 +196,8 @@ func (c *Chain) content(h *header) (string, error) {
 			return "ref", ErrRef
 		}
 		return c.activate(h)
+	case Hold, Unhold:
+		return c.hold(h)
 	case Erase:
 		return c.erase(h)
 	case Erased:

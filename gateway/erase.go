@@ -57,6 +57,9 @@ func (g *Gateway) Erase(ctx context.Context, o ErasureOrder) (Erasure, error) {
 	if out.Ended = agreements; o.Preview {
 		return out, nil
 	}
+	if err := g.checkHeld(spans); err != nil {
+		return Erasure{}, err
+	}
 	if err := g.log.CheckErasure(order); err != nil {
 		return Erasure{}, invalid("erasure", err)
 	}

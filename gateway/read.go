@@ -118,6 +118,10 @@ const (
 // regulators and custodians.
 func (g *Gateway) charges(who identity.Principal, id string) ([]Charge, error) {
 	var out []Charge
+	held, err := g.held()
+	if err != nil {
+		return nil, err
+	}
 	size := g.log.Size()
 	for end := size; end > 0 && len(out) < mostCharges && size-end < mostScanned; {
 		from := end - min(end, page)
@@ -137,7 +141,7 @@ func (g *Gateway) charges(who identity.Principal, id string) ([]Charge, error) {
 			if kind, _, _, ok := g.log.Outcome(e.Seq); ok {
 				c.Outcome = string(kind)
 			}
-			if own := g.owns(who, e.Seq); own || who.Role != identity.Researcher {
+			if own := g.owns(who, e.Seq); !held(e) && (own || who.Role != identity.Researcher) {
 				c.Query, _ = g.detail(e.Seq, "query")
 			}
 			out = append(out, c)
@@ -173,11 +177,18 @@ func (g *Gateway) Entries(ctx context.Context, who identity.Principal, from uint
 	if err != nil {
 		return nil, size, unavailable()
 	}
+	held, err := g.held()
+	if err != nil {
+		return nil, size, unavailable()
+	}
 	out := make([]LogEntry, len(lines))
 	var shown []uint64
 	for i, line := range lines {
 		out[i] = LogEntry{Seq: from + uint64(i), Header: line}
 		if !details || !g.mayRead(who, line, out[i].Seq) {
+			continue
+		}
+		if e, err := audit.ParseEntry(line); err != nil || held(e) {
 			continue
 		}
 		if out[i].Details, err = g.log.Details(out[i].Seq); err != nil {

@@ -32,6 +32,7 @@ type Report struct {
 	Ledgers       map[audit.LedgerKey]*audit.Ledger
 	Audience      string
 	Details       uint64
+	Holds         []audit.Held // that stand, whether or not their time has come
 	Checks        []string
 }
 
@@ -112,7 +113,7 @@ func (v *verifier) run() (Report, error) {
 		return Report{}, fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
 	rep.Counts, rep.Uninterpreted, rep.Ledgers = v.chain.Counts(), v.chain.Uninterpreted(), v.chain.Ledgers()
-	rep.OpenIntents = len(v.chain.Open())
+	rep.OpenIntents, rep.Holds = len(v.chain.Open()), v.chain.Holds()
 	rep.note("%d headers hashed and chained from the genesis on; every tile and bundle holds the same; the root is the one signed", v.cp.Size)
 	rep.note("%d budget ledgers recomputed: every spend adds up and none exceeds its cap", len(rep.Ledgers))
 	rep.note("%d details for the audience %s match their headers", rep.Details, rep.Audience)

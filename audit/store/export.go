@@ -18,7 +18,7 @@ func (s *Store) Export(ctx context.Context, dir, audience string) (seq uint64, d
 		return 0, "", err
 	}
 	rep, err := export.Write(dir, export.Source{
-		Keys: s.signer.keys, Checkpoint: note, Final: s.final, Details: s.Details,
+		Keys: s.signer.keys, Checkpoint: note, Final: s.final, Details: s.disclosed(),
 		Entries: func(from uint64) ([][]byte, error) {
 			if err := ctx.Err(); err != nil {
 				return nil, err

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"time"
 
 	bolt "go.etcd.io/bbolt"
 
@@ -21,12 +22,13 @@ type Reader struct {
 	note []byte
 
 	final []byte
+	now   func() time.Time
 }
 
 // OpenReader opens a store for reading. Where keys.db is not there, details stay closed.
 func OpenReader(cfg Config) (*Reader, error) {
 	cfg = cfg.withDefaults()
-	r := &Reader{}
+	r := &Reader{now: cfg.Now}
 	if err := r.open(cfg); err != nil {
 		return nil, fmt.Errorf("read audit store: %w", errors.Join(err, r.Close()))
 	}
@@ -85,10 +87,17 @@ func (r *Reader) CanOpenDetails() bool { return r.keys != nil }
 // Entries returns at most n header lines from a number on.
 func (r *Reader) Entries(from uint64, n int) ([][]byte, error) { return readEntries(r.db, from, n) }
 
-// Details returns the disclosures of an entry that can be opened.
+// Details returns the disclosures of an entry that can be opened and are not held.
 func (r *Reader) Details(seq uint64) ([]string, error) {
 	if r.keys == nil {
 		return nil, nil
+	}
+	holds, err := readHolds(r.db)
+	if err != nil {
+		return nil, err
+	}
+	if held, err := heldAt(r.Entries, holds, seq, r.now); err != nil || held {
+		return nil, err
 	}
 	return readDetails(r.db.View, r.keys, r.log.Origin, seq)
 }

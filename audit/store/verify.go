@@ -25,7 +25,8 @@ type Report struct {
 	Counts        map[audit.Kind]uint64
 	Uninterpreted uint64 // entries of kinds this version does not know: chain position checked, content not
 	OpenIntents   int
-	Details       uint64 // details that are there
+	Holds         []audit.Held // that stand, whether or not their time has come
+	Details       uint64       // details that are there
 	// DetailsOpened: each was decrypted and matches its header. Withheld counts those erased on record.
 	DetailsOpened bool
 	Withheld      uint64

@@ -66,7 +66,7 @@ func (v *verifier) finish(tx *bolt.Tx, h head) (Report, error) {
 	rep := Report{
 		Origin: v.logKeys.Origin, VKeys: v.logKeys.VKeys, Size: h.n, Head: h.leaf, Root: root,
 		First: time.UnixMicro(v.first).UTC(), Last: time.UnixMicro(h.t).UTC(),
-		Counts: v.chain.Counts(), Uninterpreted: v.chain.Uninterpreted(), OpenIntents: len(v.chain.Open()),
+		Counts: v.chain.Counts(), Uninterpreted: v.chain.Uninterpreted(), OpenIntents: len(v.chain.Open()), Holds: v.chain.Holds(),
 		Details: v.details, DetailsOpened: v.keys != nil, Withheld: uint64(len(v.withheld)), Ledgers: map[audit.LedgerKey]Ledger{},
 	}
 	if err := v.chain.Unmet(); err != nil {

@@ -41,6 +41,12 @@ func (f *finding) signed(t time.Time) {
 	}
 }
 
+// held says which holds stand.
+func (f *finding) held(holds []audit.Held) {
+	_, said := holdsNow(holds, f.Checked)
+	f.NotChecked = append(f.NotChecked, said...)
+}
+
 type findingJSON struct {
 	OK            bool                  `json:"ok"`
 	Source        string                `json:"source"`

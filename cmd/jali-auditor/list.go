@@ -316,6 +316,12 @@ func (r *row) what() string {
 		return fmt.Sprintf("%s, entries %d to %d", e.Text("act"), e.Int("a"), e.Int("b"))
 	case audit.Genesis:
 		return e.Text("why")
+	case audit.Hold, audit.Unhold, audit.Erase:
+		return fmt.Sprintf("entries %d to %d", e.Int("a"), e.Int("b"))
+	case audit.Witness:
+		return e.Text("ev") + " " + e.Text("w")
+	case audit.ShardClose:
+		return "goes on as " + e.Text("next")
 	}
 	return ""
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -58,13 +59,14 @@ a Merkle proof from a live gateway, by reading the whole record elsewhere. A gat
 type caseOf struct {
 	asked   uint64
 	rows    []*row
+	holds   holdsOf
 	proof   string
 	checked time.Time
 }
 
 // readCase finds the entries of a case and checks that they stand in the log.
 func readCase(ctx context.Context, rec *record, seq uint64) (*caseOf, error) {
-	c := &caseOf{asked: seq, checked: time.Now().UTC()}
+	c := &caseOf{asked: seq, holds: holdsOf{}, checked: time.Now().UTC()}
 	if rec.signed == nil || seq >= rec.signed.Size {
 		return nil, usagef("entries are numbered from 0; list shows them", "there is no signed entry %d in this record", seq)
 	}
@@ -81,6 +83,7 @@ func (c *caseOf) scan(ctx context.Context, rec *record) error {
 	rd := newReader(true)
 	head := c.asked
 	err := rec.walk(ctx, 0, func(e audit.Entry, disclosed []string) error {
+		c.holds.add(e)
 		r, err := rd.read(entry{e.Seq, e.Line, nil})
 		if err != nil {
 			return err
@@ -153,7 +156,34 @@ func (c *caseOf) fetch(ctx context.Context, s *liveSource, rec *record) error {
 		}
 		from += uint64(len(page))
 	}
+	if slices.ContainsFunc(c.rows, func(r *row) bool { return len(r.withheld()) > 0 }) {
+		if err := c.findHolds(ctx, &headers, rec.signed.Size); err != nil {
+			return err
+		}
+	}
 	c.proof = fmt.Sprintf("each entry stands in the log %s, by a Merkle proof that ends in a checkpoint signed with %v, under %s", rec.signed.Origin, rec.signed.SignedBy, rec.whose())
+	return nil
+}
+
+// findHolds reads the headers after the case, where holds on it are.
+func (c *caseOf) findHolds(ctx context.Context, headers *liveSource, size uint64) error {
+	for from := c.rows[0].e.Seq; from < size; {
+		page, err := headers.page(ctx, from)
+		if err != nil {
+			return err
+		}
+		if len(page) == 0 {
+			return failedError{fmt.Errorf("%w: it ends at entry %d", audit.ErrHistory, from)}
+		}
+		for _, in := range page {
+			e, err := audit.ParseEntry(in.line)
+			if err != nil {
+				return failedError{&audit.EntryError{Seq: in.seq, Err: err}}
+			}
+			c.holds.add(e)
+		}
+		from += uint64(len(page))
+	}
 	return nil
 }
 
@@ -195,16 +225,21 @@ func (c *caseOf) entry(ctx context.Context, s *liveSource, rec *record, seq uint
 func (a *app) printCase(c *caseOf, form format) error {
 	if form.value == formatJSON {
 		out := struct {
-			Seq       uint64    `json:"seq"`
-			Entries   []rowJSON `json:"entries"`
-			Withheld  []string  `json:"withheld"`
-			Checked   string    `json:"checked"`
-			CheckedAt time.Time `json:"checked_at"`
-		}{Seq: c.asked, Withheld: []string{}, Checked: c.proof, CheckedAt: c.checked}
+			Seq      uint64    `json:"seq"`
+			Entries  []rowJSON `json:"entries"`
+			Withheld []string  `json:"withheld"`
+			// Held names, by entry, the HOLD that keeps its details closed.
+			Held      map[string]uint64 `json:"held,omitempty"`
+			Checked   string            `json:"checked"`
+			CheckedAt time.Time         `json:"checked_at"`
+		}{Seq: c.asked, Withheld: []string{}, Held: map[string]uint64{}, Checked: c.proof, CheckedAt: c.checked}
 		for _, r := range c.rows {
 			out.Entries = append(out.Entries, r.json())
 			for _, name := range r.withheld() {
 				out.Withheld = append(out.Withheld, fmt.Sprintf("%d/%s", r.e.Seq, name))
+				if by, held := audit.HeldBy(c.holds.list(), r.e, c.checked.UnixMicro()); held {
+					out.Held[fmt.Sprint(r.e.Seq)] = by.Seq
+				}
 			}
 		}
 		return a.printJSON(out)
@@ -219,7 +254,7 @@ func (a *app) printCase(c *caseOf, form format) error {
 			line("  "+d.Name, "%s", d.Value)
 		}
 		for _, name := range r.withheld() {
-			line("  "+name, "(withheld or erased)")
+			line("  "+name, "%s", c.holds.why(r.e, c.checked))
 		}
 	}
 	line("checked", "%s", c.proof)

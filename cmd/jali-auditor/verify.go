@@ -166,6 +166,7 @@ func (v *verification) export() (*finding, error) {
 		KeysFrom: keysFrom(keys, "the export"), Counts: rep.Counts, Uninterpreted: rep.Uninterpreted, OpenIntents: rep.OpenIntents,
 		Checks: rep.Checks, Checked: v.when, NotChecked: notChecked(earlier),
 	}
+	f.held(rep.Holds)
 	f.signed(rep.Signed)
 	newer := v.from.export
 	for _, older := range v.previous {
@@ -243,6 +244,7 @@ func (v *verification) live(ctx context.Context) (*finding, error) {
 	for _, e := range earlier {
 		f.Checks = append(f.Checks, fmt.Sprintf("the log continues the one of %d entries that was remembered", e.Size))
 	}
+	f.held(chain.Holds())
 	f.signed(cp.Time)
 	if err := v.judge(f, keys, cp, earlier); err != nil {
 		return nil, err

@@ -124,6 +124,7 @@ func (v *verification) stateHere() (*finding, error) {
 	if !rep.DetailsOpened {
 		f.NotChecked = append(f.NotChecked, "details: no keys.db here to open them with")
 	}
+	f.held(rep.Holds)
 	if rep.Checkpoint == nil {
 		f.NotChecked = append(f.NotChecked, "signatures: no checkpoint is kept in these files")
 		return f, nil

@@ -14,6 +14,7 @@ import (
 
 	"jali/gateway"
 	"jali/gateway/budget"
+	"jali/gateway/identity"
 	jaliv1 "jali/proto/jali/v1"
 )
 
@@ -61,6 +62,14 @@ func (s *admins) Erase(ctx context.Context, in *jaliv1.EraseRequest) (*jaliv1.Er
 	return &jaliv1.EraseResponse{Entries: done.Entries, Erase: done.Erase, Erased: done.Erased, Keys: int64(done.Keys), Ended: done.Ended}, nil
 }
 
+func (s *admins) Hold(ctx context.Context, in *jaliv1.HoldRequest) (*jaliv1.HoldResponse, error) {
+	return holdProto(s.gateway.Hold(ctx, account(ctx), holdOrder(in)))
+}
+
+func (s *admins) Unhold(ctx context.Context, in *jaliv1.UnholdRequest) (*jaliv1.HoldResponse, error) {
+	return holdProto(s.gateway.Unhold(ctx, account(ctx), in.GetHold(), in.GetOrder(), in.GetJudge()))
+}
+
 func (s *admins) Status(context.Context, *jaliv1.StatusRequest) (*jaliv1.StatusResponse, error) {
 	return statusProto(s.gateway.Status()), nil
 }
@@ -87,6 +96,11 @@ func approver(ctx context.Context, given string) string {
 		}
 	}
 	return "unknown"
+}
+
+// account is whoever has the socket, as a custodian.
+func account(ctx context.Context) identity.Principal {
+	return identity.Principal{Name: approver(ctx, ""), Role: identity.Custodian}
 }
 
 // ServeAdmin serves AdminService on a Unix socket until ctx ends, then finishes the calls under way. ready, if not nil, is called once the socket accepts

@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"context"
+	"time"
 
 	"google.golang.org/grpc"
 
@@ -99,6 +100,33 @@ func (s *audits) GetBundle(ctx context.Context, in *jaliv1.GetBundleRequest) (*j
 		return nil, err
 	}
 	return &jaliv1.GetBundleResponse{Bundle: bundle}, nil
+}
+
+func (s *audits) Hold(ctx context.Context, in *jaliv1.HoldRequest) (*jaliv1.HoldResponse, error) {
+	who, err := caller(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return holdProto(s.gateway.Hold(ctx, who, holdOrder(in)))
+}
+
+func (s *audits) Unhold(ctx context.Context, in *jaliv1.UnholdRequest) (*jaliv1.HoldResponse, error) {
+	who, err := caller(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return holdProto(s.gateway.Unhold(ctx, who, in.GetHold(), in.GetOrder(), in.GetJudge()))
+}
+
+func holdOrder(in *jaliv1.HoldRequest) gateway.HoldOrder {
+	return gateway.HoldOrder{A: in.GetA(), B: in.GetB(), Until: time.UnixMicro(in.GetUntil()), Order: in.GetOrder(), Judge: in.GetJudge()}
+}
+
+func holdProto(seq uint64, err error) (*jaliv1.HoldResponse, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &jaliv1.HoldResponse{Seq: seq}, nil
 }
 
 // WatchEntries sends every entry from a number on, in order and without gaps, and goes on as they become durable. A watcher that was cut off
