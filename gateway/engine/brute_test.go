@@ -14,8 +14,10 @@ import (
 // brute evaluates a plan from its definition on rows in memory, one row at a time in the plainest way: what the engine is
 // compared with.
 type brute struct {
-	ds     *catalog.Dataset
-	tables map[string][]bruteRow
+	ds      *catalog.Dataset
+	tables  map[string][]bruteRow
+	derived map[*query.Derived][]bruteRow
+	cohorts map[*query.Cohort]map[string]bool
 }
 
 type bruteRow struct {
@@ -25,7 +27,7 @@ type bruteRow struct {
 
 func newBrute(t testing.TB, ds *catalog.Dataset, sheets map[string]*sheet) *brute {
 	t.Helper()
-	b := &brute{ds: ds, tables: map[string][]bruteRow{}}
+	b := &brute{ds: ds, tables: map[string][]bruteRow{}, derived: map[*query.Derived][]bruteRow{}, cohorts: map[*query.Cohort]map[string]bool{}}
 	personOf := map[string]string{}
 	for _, name := range []string{"person", "event", "diagnosis", "area"} {
 		table := ds.Table(name)
@@ -72,9 +74,14 @@ type joined struct {
 func (b *brute) join(tables []query.TableRef) []joined {
 	out := []joined{{}}
 	for _, t := range tables {
+		rows := b.tables[t.Table.Name]
+		if t.Sub != nil {
+			rows = b.relation(t.Sub)
+		}
 		var next []joined
 		for _, left := range out {
-			for _, row := range b.tables[t.Table.Name] {
+			before := len(next)
+			for _, row := range rows {
 				if !t.Table.Public && left.person != "" && left.person != row.person {
 					continue
 				}
@@ -83,12 +90,15 @@ func (b *brute) join(tables []query.TableRef) []joined {
 					j.person = row.person
 				}
 				if slices.ContainsFunc(t.On, func(on query.JoinOn) bool {
-					l, r := j.value(on.Left), j.value(on.Right)
+					l, r := b.value(j, on.Left), b.value(j, on.Right)
 					return l.Kind == catalog.Null || l != r
 				}) {
 					continue
 				}
 				next = append(next, j)
+			}
+			if t.Left && len(next) == before {
+				next = append(next, joined{left.person, append(slices.Clone(left.rows), bruteRow{})})
 			}
 		}
 		out = next
@@ -96,9 +106,18 @@ func (b *brute) join(tables []query.TableRef) []joined {
 	return out
 }
 
-// value is a column's value or its band's label.
-func (j joined) value(r query.ColumnRef) catalog.Value {
-	v := j.rows[r.Table].values[r.Column.Name]
+// value is a column's value, its band's label, or what is computed.
+func (b *brute) value(j joined, r query.ColumnRef) catalog.Value {
+	var v catalog.Value
+	if r.Expr == nil {
+		v = j.rows[r.Table].values[r.Column.Name]
+	} else {
+		v = b.compute(j, r)
+	}
+	return labelled(r, v)
+}
+
+func labelled(r query.ColumnRef, v catalog.Value) catalog.Value {
 	if r.Band == nil || v.Kind == catalog.Null {
 		return v
 	}
@@ -155,13 +174,19 @@ func (b *brute) holds(j joined, c query.Cond) truth {
 	case query.Not:
 		return yes - b.holds(j, c.Arg)
 	case query.IsNull:
-		return truthOf(j.value(c.Col).Kind == catalog.Null)
+		return truthOf(b.value(j, c.Col).Kind == catalog.Null)
 	case query.InPersons:
-		return truthOf(slices.ContainsFunc(b.join(c.Sub.Tables), func(s joined) bool {
-			return s.person == j.person && b.holds(s, c.Sub.Where) == yes
-		}))
+		if b.cohorts[c.Sub] == nil {
+			b.cohorts[c.Sub] = map[string]bool{}
+			for _, s := range b.join(c.Sub.Tables) {
+				if b.holds(s, c.Sub.Where) == yes {
+					b.cohorts[c.Sub][s.person] = true
+				}
+			}
+		}
+		return truthOf(b.cohorts[c.Sub][j.person])
 	case query.Compare:
-		v := j.value(c.Col)
+		v := b.value(j, c.Col)
 		if v.Kind == catalog.Null {
 			return unknown
 		}
@@ -171,13 +196,13 @@ func (b *brute) holds(j joined, c query.Cond) truth {
 		}
 		return truthOf(map[string]bool{"=": d == 0, "<>": d != 0, "<": d < 0, "<=": d <= 0, ">": d > 0, ">=": d >= 0}[c.Op])
 	case query.In:
-		v := j.value(c.Col)
+		v := b.value(j, c.Col)
 		if v.Kind == catalog.Null {
 			return unknown
 		}
 		return truthOf(slices.Contains(c.Values, v))
 	case query.Like:
-		v := j.value(c.Col)
+		v := b.value(j, c.Col)
 		if v.Kind == catalog.Null {
 			return unknown
 		}
@@ -202,7 +227,7 @@ rows:
 		}
 		var cell []catalog.Value
 		for i, g := range p.GroupBy {
-			v := j.value(g)
+			v := b.value(j, g)
 			if !p.Domains[i].Private && !slices.Contains(p.Domains[i].Labels, v) {
 				v = catalog.Value{}
 				if !slices.Contains(p.Domains[i].Labels, v) {
@@ -230,7 +255,7 @@ rows:
 				}
 			}
 			for i, it := range p.Items {
-				totals[k][i].Add(totals[k][i], itemOf(p, it, cells[k].rows))
+				totals[k][i].Add(totals[k][i], b.itemOf(p, it, cells[k].rows))
 			}
 		}
 	}
@@ -305,14 +330,14 @@ func (b *brute) chosen(p *query.Plan, key [32]byte, person int32, cells map[stri
 	return all[:p.Bounds.Groups]
 }
 
-func itemOf(p *query.Plan, it query.Item, rows []joined) *big.Int {
+func (b *brute) itemOf(p *query.Plan, it query.Item, rows []joined) *big.Int {
 	sum := new(big.Int)
 	for _, j := range rows {
 		if it.Col == nil {
 			sum.Add(sum, big.NewInt(1))
 			continue
 		}
-		v := j.value(*it.Col)
+		v := b.value(j, *it.Col)
 		if v.Kind == catalog.Null {
 			continue
 		}

@@ -158,7 +158,7 @@ func (w *writer) derived(d *query.Derived) error {
 		default:
 			return fmt.Errorf("%w: derived column", errPlan)
 		}
-		if d.Grouped == (c.Kind == query.Number) || !d.Grouped && c.Kind != query.Value && c.Kind != query.Number {
+		if d.Grouped && c.Kind == query.Number || !d.Grouped && c.Kind != query.Value && c.Kind != query.Number {
 			return fmt.Errorf("%w: derived column", errPlan)
 		}
 		list = append(list, x)
