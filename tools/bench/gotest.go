@@ -46,7 +46,7 @@ func goSuites() []suite {
 			{"audit/append/tessera/" + n, bench, "jali/s", 1, "/s", "Tessera POSIX, better of 1 ms and 100 ms batches, same run", "jali/tessera", ">= 1"},
 		}
 	}
-	return []suite{
+	return append(cohortSuites(), []suite{
 		goSuite("./gateway/engine", "^BenchmarkF0$", "3x", concat(engine("engine/f0", "BenchmarkF0", "<= 1.2"))),
 		goSuite("./gateway/engine", "^BenchmarkF0Clipped$", "3x", concat(engine("engine/f0/clipped", "BenchmarkF0Clipped", "<= 1.2"))),
 		goSuite("./gateway/engine", "^BenchmarkF2Filtered$", "3x", concat(engine("engine/f2/filtered", "BenchmarkF2Filtered", "<= 3"))),
@@ -74,7 +74,7 @@ func goSuites() []suite {
 		goSuite("./audit", "^BenchmarkChain256$/^check$", "2s", []column{
 			{"audit/chain", "BenchmarkChain256/check", "headers/cpu-s", 1, "/s/core", "", "", ">= 1000000"},
 		}),
-	}
+	}...)
 }
 
 func concat(parts ...[]column) (out []column) {

@@ -3,23 +3,26 @@
 package main_test
 
 import (
+	"crypto/rand"
+	"encoding/base64"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"jali/crypto/cohort"
 	"jali/crypto/cohort/client/clienttest"
 )
 
-// TestNode runs the client half as WebAssembly: keys, uploads and answers of the browser against the native gateway.
-func TestNode(t *testing.T) {
+// start builds the client half as WebAssembly and runs it in Node.
+func start(t testing.TB) *clienttest.Client {
+	t.Helper()
 	node, err := exec.LookPath("node")
 	if err != nil {
 		t.Skip("node is not here: the client half for browsers was not run")
-	}
-	if testing.Short() {
-		t.Skip("short: building WebAssembly takes a while")
 	}
 	wasm := filepath.Join(t.TempDir(), "jali-cohort.wasm")
 	build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", wasm, ".")
@@ -32,7 +35,15 @@ func TestNode(t *testing.T) {
 		t.Fatal(err)
 	}
 	glue := filepath.Join(strings.TrimSpace(string(root)), "lib", "wasm", "wasm_exec.js")
-	c := clienttest.Start(t, node, "testdata/client.mjs", wasm, glue)
+	return clienttest.Start(t, node, "testdata/client.mjs", wasm, glue)
+}
+
+// TestNode runs keys, uploads and answers of the browser against the native gateway.
+func TestNode(t *testing.T) {
+	if testing.Short() {
+		t.Skip("short: building WebAssembly takes a while")
+	}
+	c := start(t)
 	t.Run("round trip", c.RoundTrip)
 	t.Run("errors", c.Errors)
 
@@ -69,4 +80,59 @@ func TestNode(t *testing.T) {
 			t.Errorf("%d blocks, want 16", sent.Blocks)
 		}
 	})
+}
+
+// BenchmarkEncrypt is the time for a block of set A in Node, and for the same block natively on one goroutine, best of all rounds.
+func BenchmarkEncrypt(b *testing.B) {
+	const blocks = 16
+	c := start(b)
+	q := c.Question(b)
+	q["entries"] = blocks * 8192
+	p, err := cohort.ParamsByID("ecq1-a")
+	if err != nil {
+		b.Fatal(err)
+	}
+	key, _, err := cohort.GenerateKey(p, [32]byte{}, nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	layout, err := cohort.NewLayout(p, blocks*8192)
+	if err != nil {
+		b.Fatal(err)
+	}
+	selector, err := cohort.NewSelector(blocks * 8192)
+	if err != nil {
+		b.Fatal(err)
+	}
+	wasm, native := math.Inf(1), math.Inf(1)
+	for b.Loop() {
+		var sent struct{ MS float64 }
+		q["nonce"] = nonce(b)
+		c.Call(b, map[string]any{"do": "encrypt", "question": q, "selected": []int{5, 100_000}}, &sent)
+		wasm = min(wasm, sent.MS/blocks)
+		e, err := key.Encrypt(cohort.Query{Layout: layout}, selector, nil, nil)
+		if err != nil {
+			b.Fatal(err)
+		}
+		began := time.Now()
+		for j := range blocks {
+			if _, err := e.Block(j); err != nil {
+				b.Fatal(err)
+			}
+		}
+		native = min(native, float64(time.Since(began).Microseconds())/1e3/blocks)
+	}
+	b.ReportMetric(wasm, "wasm-ms/block")
+	b.ReportMetric(native, "native-ms/block")
+	b.ReportMetric(wasm/native, "wasm/native")
+	b.ReportMetric(0, "ns/op")
+}
+
+func nonce(b *testing.B) string {
+	b.Helper()
+	var n [32]byte
+	if _, err := rand.Read(n[:]); err != nil {
+		b.Fatal(err)
+	}
+	return base64.StdEncoding.EncodeToString(n[:])
 }

@@ -27,7 +27,7 @@ type Client struct {
 }
 
 // Start runs a client until the test ends.
-func Start(t *testing.T, name string, args ...string) *Client {
+func Start(t testing.TB, name string, args ...string) *Client {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), name, args...)
 	cmd.Stderr = os.Stderr
@@ -44,7 +44,7 @@ func Start(t *testing.T, name string, args ...string) *Client {
 }
 
 // Call sends a command and reads the answer.
-func (c *Client) Call(t *testing.T, command, answer any) {
+func (c *Client) Call(t testing.TB, command, answer any) {
 	t.Helper()
 	b, err := json.Marshal(command)
 	must(t, err)
@@ -74,7 +74,7 @@ func values(n int) []int64 {
 }
 
 // register makes a key in the client and registers it.
-func (c *Client) register(t *testing.T, set string, entries int) world {
+func (c *Client) register(t testing.TB, set string, entries int) world {
 	t.Helper()
 	p, err := cohort.ParamsByID(set)
 	must(t, err)
@@ -115,7 +115,7 @@ func question(w world, nonce [32]byte, rule any) map[string]any {
 }
 
 // Question registers a key and makes a question about 100 entries.
-func (c *Client) Question(t *testing.T) map[string]any {
+func (c *Client) Question(t testing.TB) map[string]any {
 	t.Helper()
 	return question(c.register(t, "ecq1-a", 100), random32(), nil)
 }
@@ -202,7 +202,7 @@ func (c *Client) Errors(t *testing.T) {
 	}
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
@@ -214,7 +214,7 @@ func random32() (b [32]byte) {
 	return b
 }
 
-func unhex(t *testing.T, text string) []byte {
+func unhex(t testing.TB, text string) []byte {
 	t.Helper()
 	b, err := hex.DecodeString(text)
 	must(t, err)
