@@ -83,6 +83,9 @@ func (c *Client) Query(ctx context.Context, q Query) (*Result, error) {
 
 // resultOf decodes the recorded bytes of an answer whose receipt has verified.
 func resultOf(answer *jaliv1.QueryResponse) (*Result, error) {
+	if len(answer.GetAnalysis()) > 0 {
+		return derivedOf(answer)
+	}
 	t, err := decodeTable(answer.GetResult())
 	if err != nil {
 		return nil, err

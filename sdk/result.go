@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"iter"
+
+	"jali/sdk/analysis"
 )
 
 // Result is an answer whose receipt verified. Columns, Rows and Error95 are what was asked for: the SELECT list in its order,
@@ -26,6 +28,9 @@ type Result struct {
 	// Notes say what the figures leave out: contribution caps that the answer enforces. The intervals are about what is left.
 	Notes   []string
 	Receipt Receipt
+	// Analysis is set for a table function: how Rows were derived from the histogram in Raw. Error95 is null then; intervals are
+	// columns, lower95 and upper95 for the population, exact_lower95 and exact_upper95 for the figure of the exact data.
+	Analysis *analysis.Spec
 	// Raw is the whole table as recorded: the receipt's digest is over exactly these bytes.
 	Raw []byte
 	// RequestID is the idempotency key it was asked with.

@@ -45,7 +45,7 @@ func csvSheet(r *sdk.Result) *sheet {
 	var head []string
 	for _, c := range r.Columns {
 		head = append(head, c.Name)
-		if c.Role == "measure" {
+		if c.Role == "measure" && r.Analysis == nil {
 			head = append(head, c.Name+"_error95")
 		}
 	}
@@ -54,7 +54,7 @@ func csvSheet(r *sdk.Result) *sheet {
 		var cells []string
 		for j, v := range row {
 			cells = append(cells, v.String())
-			if r.Columns[j].Role == "measure" {
+			if r.Columns[j].Role == "measure" && r.Analysis == nil {
 				cells = append(cells, r.HalfWidth(i, j).String())
 			}
 		}
@@ -88,7 +88,7 @@ func figure(v, half sdk.Value, isCount bool) (text string, star bool) {
 	}
 	h, ok := half.Float()
 	if !ok {
-		return v.String(), false
+		return strconv.FormatFloat(x, 'g', 5, 64), false // derived: its interval stands beside it
 	}
 	decimals := meaningful(h)
 	text = v.String()

@@ -123,7 +123,10 @@ func (a *app) footer(w io.Writer, on ink, r *sdk.Result, form string, clamped bo
 	line := func(name, format string, args ...any) {
 		lines = append(lines, [2]string{name, fmt.Sprintf(format, args...)})
 	}
-	if form == formatTable {
+	switch {
+	case form == formatTable && r.Analysis != nil:
+		line("values", "derived from the recorded histogram; lower95 and upper95 are for the population, exact_lower95 and exact_upper95 for the exact data")
+	case form == formatTable:
 		line("values", "value ± half-width; the true figure lies within with at least 95 %% probability")
 	}
 	for _, note := range r.Notes {
