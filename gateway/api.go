@@ -6,6 +6,7 @@ import (
 	"jali/gateway/budget"
 	"jali/gateway/protect"
 	"jali/policy"
+	"jali/sdk/analysis"
 )
 
 // Request is one SQL question as a transport hands it over: text and numbers as given, nothing checked yet.
@@ -34,8 +35,13 @@ type Answer struct {
 	Receipt  []byte // jali-receipt/1 JSON
 	Decision uint64 // sequence number of the INTENT entry
 	SlotOff  bool
+	// Label says how the answer is protected where no guarantee stands behind it: protect.ControlledLabel, in mode sdc.
+	Label string
 	// Notes say what the figures leave out: contribution caps that were enforced.
 	Notes []string
+	// Derived is what a table function asked for, and Analysis the specification it is derived with from Result. Nil otherwise.
+	Derived  *analysis.Derived
+	Analysis []byte
 }
 
 // Remaining is the balance after the answer.
@@ -44,6 +50,7 @@ type Remaining struct{ Agreement, Population budget.PU }
 // Offer is a quote as the asker sees it.
 type Offer struct {
 	Allowed bool
+	Label   string // as Answer.Label
 	Reasons []policy.Reason
 	ID      string
 	Expires time.Time
