@@ -133,6 +133,9 @@ func every(t *testing.T, tab Table) {
 	fit(Linear(tab, "t", Model{Terms: []Term{{Dim: "arm"}}}))
 	fit(Poisson(tab, "t", Model{Terms: []Term{{Dim: "arm"}}, Robust: true}))
 	fit(HazardRatio(tab, Survival{Time: "t", Status: yes}, Model{Terms: []Term{{Dim: "arm"}}}, 3))
+	if e, err := WeightedDifference(tab, Pair{Dim: "arm", Yes: "b", No: "a"}, "t", Model{Terms: []Term{{Dim: "s"}}}); err == nil {
+		one(e)
+	}
 	if m, err := Crosstab(tab, "arm", "t"); err == nil {
 		many(m.RowTotals, nil)
 		one(m.Total)

@@ -60,7 +60,7 @@ func (s score) exact(seed Seed) (lo, hi float64, ok bool) {
 		for at(b, q) < t && b < 1e6 {
 			a, b = b, 2*b
 		}
-		for range 40 {
+		for range 25 {
 			if m := (a + b) / 2; at(m, q) < t {
 				a = m
 			} else {

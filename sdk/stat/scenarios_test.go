@@ -195,6 +195,27 @@ func distributionScenarios(add adder) {
 		return coefficient(1)(Poisson(t, "visits", Model{Terms: []Term{{Dim: "sex"}}}))
 	}, [2]float64{1000, 3}, [2]float64{20000, 30})
 
+	drug := []Dim{labels("site", 3), labels("drug", 2), visits}
+	var weighted []float64
+	for k := range 3 {
+		for a := range 2 {
+			share := 0.3 + 0.2*float64(k)
+			if a == 0 {
+				share = 1 - share
+			}
+			mean, term := 2+0.5*float64(k)+0.4*float64(a), 1.0
+			for i := range 12 {
+				if i > 0 {
+					term *= mean / float64(i)
+				}
+				weighted = append(weighted, share*term*math.Exp(-mean))
+			}
+		}
+	}
+	add("weighted difference", drug, weighted, func(t Table) (Estimate, error) {
+		return WeightedDifference(t, Pair{Dim: "drug"}, "visits", Model{Terms: []Term{{Dim: "site"}}})
+	}, [2]float64{2000, 3}, [2]float64{20000, 20})
+
 	three := []float64{20, 30, 50, 25, 25, 50, 35, 25, 40}
 	grid := []Dim{labels("a", 3), labels("b", 3)}
 	add("chi-square statistic", grid, three, func(t Table) (Estimate, error) {
