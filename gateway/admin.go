@@ -36,6 +36,9 @@ func (g *Gateway) ActivateDataset(ctx context.Context, id string, manifest []byt
 	if err := m.CheckFile(g.layout.Version(id, version)); err != nil {
 		return Activated{}, invalid("file of the data version", err)
 	}
+	if refusal := g.fitsMode(id, m.Population); refusal != nil {
+		return Activated{}, refusal
+	}
 	if old := g.dataset(id); old != nil && old.catalog.Population != m.Population {
 		return Activated{}, &Refusal{
 			Code: Invalid, Message: fmt.Sprintf("dataset %s belongs to population %s: under another its persons would have a second budget", id, old.catalog.Population),
@@ -70,6 +73,11 @@ func (g *Gateway) AddAgreement(ctx context.Context, yaml []byte, approver string
 			Hint: fmt.Sprintf("give the changed agreement version %d or higher", old.Version+1),
 		}
 	}
+	for _, b := range parsed.Budget {
+		if refusal := g.oneMode(b.Population, parsed.Mode); refusal != nil {
+			return Activated{}, refusal
+		}
+	}
 	appended, err := g.log.Append(ctx, store.Item{
 		Kind:    audit.Agreement,
 		Fields:  audit.Object{"ag": parsed.ID, "agv": parsed.Version, "st": parsed.State, "pu": purposes(parsed.Purposes)},
@@ -80,7 +88,7 @@ func (g *Gateway) AddAgreement(ctx context.Context, yaml []byte, approver string
 		return Activated{}, g.unrecorded(err)
 	}
 	for _, b := range parsed.Budget {
-		if _, err := g.setCap(ctx, parsed.ID, b.Population, budget.PU(b.PU).Nano(), b.Delta, approver, "agreement version "+strconv.FormatInt(parsed.Version, 10)); err != nil {
+		if _, err := g.setCap(ctx, unitIn(parsed.Mode), parsed.ID, b.Population, budget.PU(b.PU).Nano(), b.Delta, approver, "agreement version "+strconv.FormatInt(parsed.Version, 10)); err != nil {
 			return Activated{}, err
 		}
 	}
@@ -106,7 +114,14 @@ func (g *Gateway) SetBudget(ctx context.Context, population string, pu budget.PU
 	if !catalog.ValidID(population) {
 		return Activated{}, &Refusal{Code: Invalid, Message: "the population is not a name that a catalogue can have", Hint: "name it as the catalogue does: a-z, 0-9, _ and -"}
 	}
-	act, err := g.setCap(ctx, "", population, pu.Nano(), delta, approver, order)
+	unit, err := g.unitOf(population)
+	if err != nil {
+		return Activated{}, err
+	}
+	if unit == "" {
+		unit = unitRho
+	}
+	act, err := g.setCap(ctx, unit, "", population, pu.Nano(), delta, approver, order)
 	if err == nil && !g.knowsPopulation(population) {
 		act.Warnings = append(act.Warnings, fmt.Sprintf("no active dataset has the population %s", population))
 	}
@@ -153,9 +168,10 @@ func (g *Gateway) knowsPopulation(population string) bool {
 // maxPU keeps every cap far below the int64 range of nano-rho: rho = 9,000.
 const maxPU = 900_000_000
 
-func (g *Gateway) setCap(ctx context.Context, agreement, population string, rho budget.NanoRho, delta int64, approver, order string) (Activated, error) {
+func (g *Gateway) setCap(ctx context.Context, unit, agreement, population string, rho budget.NanoRho, delta int64, approver, order string) (Activated, error) {
 	appended, err := g.log.Append(ctx, store.Item{
 		Kind:    audit.Budget,
+		Fields:  audit.Object{"acct": unit},
 		Subject: "budget/" + population, Class: "budget",
 		Budget:  &store.SetBudget{Agreement: agreement, Population: population, Rho: int64(rho), Delta: delta},
 		Details: []audit.Detail{{Name: "order", Value: order}, {Name: "approver", Value: approver}},

@@ -56,6 +56,13 @@ func (g *Gateway) Answer(ctx context.Context, who identity.Principal, req Reques
 		return Answer{}, g.refuse(ctx, ask, refusal)
 	}
 
+	// Mode sdc: when too many questions of an agreement were not released, a person looks before the next is charged.
+	settle, refusal := ask.fly()
+	if refusal != nil {
+		return Answer{}, g.refuse(ctx, ask, refusal)
+	}
+	defer settle()
+
 	// The caller may go away from here on; the question it has paid for is answered and stored all the same.
 	ctx = context.WithoutCancel(ctx)
 
@@ -78,8 +85,8 @@ func (g *Gateway) Answer(ctx context.Context, who identity.Principal, req Reques
 		return Answer{}, g.fail(ctx, ask, intent, slot, err)
 	}
 
-	// 8. protect: noise, suppression, derived numbers.
-	released, err := safely(func() (protect.Released, error) { return protect.Release(raw, ask.spec) })
+	// 8. protect: noise, suppression, derived numbers; in mode sdc the rules and the memory.
+	released, err := safely(func() (protect.Released, error) { return ask.protect(raw) })
 	if err != nil {
 		return Answer{}, g.fail(ctx, ask, intent, slot, err)
 	}
@@ -141,6 +148,9 @@ func (g *Gateway) commit(ctx context.Context, ask *ask) (store.Appended, *Refusa
 func (g *Gateway) execute(ctx context.Context, ask *ask, slot *slot) (protect.Raw, error) {
 	ctx, cancel := context.WithDeadline(ctx, slot.deadline())
 	defer cancel()
+	if ask.control != nil {
+		return ask.data.engine.RunMembers(ctx, ask.plan)
+	}
 	key, err := freshKey()
 	if err != nil {
 		return protect.Raw{}, err
@@ -161,16 +171,20 @@ func safely[T any](step func() (T, error)) (out T, err error) {
 	return step()
 }
 
-// record appends the RELEASE with the stored result, durable before anything is answered.
+// record appends the RELEASE with the stored result, durable before anything is answered. In mode sdc what it tells is durable
+// before that.
 func (g *Gateway) record(ctx context.Context, ask *ask, intent store.Appended, released protect.Released, result []byte) (store.Appended, error) {
-	appended, err := g.log.Append(ctx, store.Item{
-		Kind:    audit.Release,
-		Ref:     &intent.Seq,
-		Fields:  audit.Object{"lvl": int64(ask.data.catalog.Level), "mech": ask.mechanism()},
-		Details: []audit.Detail{audit.ResultDetail(result, ask.resultType()), {Name: "protect", Value: ask.protection()}},
-		Subject: ask.agreement.ID,
-		Class:   ask.data.catalog.Class,
-		Result:  result,
+	appended, err := ask.control.remember(ask.data.catalog.Population, func(told []store.Pin) (store.Appended, error) {
+		return g.log.Append(ctx, store.Item{
+			Kind:    audit.Release,
+			Ref:     &intent.Seq,
+			Fields:  audit.Object{"lvl": int64(ask.data.catalog.Level), "mech": ask.mechanism()},
+			Details: []audit.Detail{audit.ResultDetail(result, ask.resultType()), {Name: "protect", Value: ask.protection()}},
+			Subject: ask.agreement.ID,
+			Class:   ask.data.catalog.Class,
+			Result:  result,
+			Active:  told,
+		})
 	})
 	if err != nil {
 		g.operator.Error("release not recorded, answer withheld", "intent", intent.Seq, "err", err)
@@ -198,6 +212,7 @@ func (g *Gateway) respond(ask *ask, intent, release uint64, released protect.Rel
 		Price:    ask.cost,
 		Budget:   g.visible(ask),
 		Replayed: replayed,
+		Label:    released.Label,
 		Receipt:  text,
 		Decision: intent,
 		SlotOff:  !ask.data.slotted(),
@@ -205,20 +220,35 @@ func (g *Gateway) respond(ask *ask, intent, release uint64, released protect.Rel
 	}, nil
 }
 
-// fail records that a charged question has no answer, at the end of its slot, and returns the one constant error. The cause
-// is an operator's matter; it is logged without values.
+// fail records that a charged question has no answer, at the end of its slot, and returns the one constant error, or that of
+// mode sdc when its rules let nothing out. The cause is an operator's matter; it is logged without values.
 func (g *Gateway) fail(ctx context.Context, ask *ask, intent store.Appended, slot *slot, cause error) error {
 	slot.wait()
 	g.operator.Error("no answer", "intent", intent.Seq, "cause", causeOf(cause))
-	_, err := g.log.Append(ctx, store.Item{
-		Kind:    audit.Failure,
-		Ref:     &intent.Seq,
-		Details: []audit.Detail{{Name: "cause", Value: causeOf(cause)}},
-		Subject: ask.agreement.ID,
-		Class:   ask.data.catalog.Class,
-	})
+	record := func(told []store.Pin) error {
+		_, err := g.log.Append(ctx, store.Item{
+			Kind:    audit.Failure,
+			Ref:     &intent.Seq,
+			Details: []audit.Detail{{Name: "cause", Value: causeOf(cause)}},
+			Subject: ask.agreement.ID,
+			Class:   ask.data.catalog.Class,
+			Active:  told,
+		})
+		return err
+	}
+	var err error
+	withheld := ask.control != nil && isNotReleased(cause)
+	if withheld {
+		err = ask.control.refuse(ask, intent.Seq, record)
+	} else {
+		err = record(nil)
+	}
 	if err != nil {
 		g.operator.Error("failure not recorded", "intent", intent.Seq, "err", err)
+		return noAnswer(intent.Seq)
+	}
+	if withheld {
+		return notReleased(intent.Seq)
 	}
 	return noAnswer(intent.Seq)
 }

@@ -97,6 +97,8 @@ type BudgetReport struct {
 
 // Ledger is the agreement's budget on one population. Population figures are -1 unless the caller may see them.
 type Ledger struct {
+	// Unit is "cells" in mode sdc, where a whole unit is a cell; empty: privacy units.
+	Unit                           string
 	Population                     string
 	Cap, Spent, Remaining          budget.PU
 	SpentEpsilon, CapEpsilon       float64 // at delta = 1e-7, rounded up, for display

@@ -44,6 +44,12 @@ func (g *Gateway) authorise(ctx context.Context, a *ask) *Refusal {
 	a.grant = grant
 	bundle := grant.Bundle()
 	a.pins = append(a.pins, store.Pin{Name: pinPolicy, Value: audit.Digest(bundle)})
+	if a.controlled() {
+		if most := grant.Obligations().MaxCells; a.released() > most {
+			return denied("cells", fmt.Sprintf("the answer would have more than %d cells", most), "group by fewer columns or coarser bands")
+		}
+		return g.rule(a, grant.Obligations())
+	}
 	if err := a.arm(grant.Obligations().MinCohort); err != nil {
 		return &Refusal{Code: PrecisionRange, Message: "no threshold fits the accuracy asked and the delta of the dataset", Hint: "ask for another accuracy"}
 	}

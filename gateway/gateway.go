@@ -49,7 +49,8 @@ type Gateway struct {
 	mu         sync.RWMutex
 	agreements map[string]*agreement
 	datasets   map[string]*dataset
-	studies    map[string]*study // by pin
+	studies    map[string]*study  // by pin
+	memories   map[string]*memory // of populations in mode sdc
 	problems   []string
 
 	registering sync.Mutex // one registration or end of a study at a time
@@ -69,7 +70,7 @@ func Open(ctx context.Context, cfg Config) (*Gateway, error) {
 		cfg: cfg, layout: Layout(cfg.Dir), operator: cfg.Operator,
 		flight: newFlight(), rates: newRates(), slots: newSlots(), reviews: newReviews(),
 		quotes:     budget.NewBook(cfg.Now, quoteLife),
-		agreements: map[string]*agreement{}, datasets: map[string]*dataset{}, studies: map[string]*study{},
+		agreements: map[string]*agreement{}, datasets: map[string]*dataset{}, memories: map[string]*memory{}, studies: map[string]*study{},
 	}
 	// A log that was made ready, and not yet in its place when something crashed, is put there first.
 	if err := finishShard(g.layout); err != nil {
@@ -127,6 +128,9 @@ func (g *Gateway) Close() error {
 	errs = append(errs, g.recordReviews(context.Background(), true))
 	for _, d := range g.datasets {
 		errs = append(errs, d.engine.Close())
+	}
+	for _, m := range g.memories {
+		errs = append(errs, m.close())
 	}
 	return errors.Join(append(errs, g.log.Close())...)
 }

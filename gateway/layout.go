@@ -24,6 +24,10 @@ func (d Layout) Version(dataset, version string) string {
 func (d Layout) Studies() string          { return filepath.Join(string(d), "studies") }
 func (d Layout) Study(name string) string { return filepath.Join(d.Studies(), name) }
 
+// Memory is what organisations have been told about a population in mode sdc.
+func (d Layout) Memory(population string) string {
+	return filepath.Join(string(d), "sdc", population+".told")
+}
 func (d Layout) Scratch() string         { return filepath.Join(string(d), "tmp") }
 func (d Layout) Keys() string            { return filepath.Join(string(d), "keys") }
 func (d Layout) DetailFileKey() string   { return filepath.Join(string(d), "keys", "details.key") }

@@ -32,7 +32,8 @@ type ask struct {
 	pins  []store.Pin
 	grant policy.Grant
 
-	blind *blind // nil: SQL
+	blind   *blind   // nil: SQL
+	control *control // nil: mode dp
 
 	reserved, charged bool // of the hourly rate
 }
@@ -68,6 +69,11 @@ func (g *Gateway) planned(a *ask, cells int64) (*ask, *Refusal) {
 		return a, textRefusal(err)
 	}
 	a.plan = plan
+	if a.controlled() {
+		if refusal := a.uncap(); refusal != nil {
+			return a, refusal
+		}
+	}
 	for _, table := range tablesOf(plan) {
 		if !a.data.loaded(table) {
 			return a, &Refusal{Code: Unavailable, Message: fmt.Sprintf("table %s has no data in the active version", table), Hint: "ask the custodian to import it"}
@@ -78,6 +84,9 @@ func (g *Gateway) planned(a *ask, cells int64) (*ask, *Refusal) {
 		{Name: "ds/" + a.data.catalog.ID, Value: a.data.version},
 	}
 	a.describe()
+	if a.controlled() {
+		a.mark()
+	}
 	if !a.fitsSlot() {
 		return a, &Refusal{
 			Code: BoundMissing, Message: "the tables joined here may make more rows than the longest response slot can hold",
@@ -124,6 +133,9 @@ func (a *ask) seal() {
 		part(fmt.Appendf(nil, "%d %d", t.Tau, t.K))
 	}
 	part(fmt.Appendf(nil, "%d", a.spec.Min))
+	if c := a.control; c != nil {
+		part(fmt.Appendf(nil, "sdc %d %d %d %d", c.rules.K, c.rules.Base, c.rules.Percent, c.rules.Dominance))
+	}
 	part(a.data.catalog.Digest[:])
 	part([]byte(a.data.version))
 	h.Sum(a.key[:0])

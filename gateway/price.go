@@ -17,6 +17,9 @@ import (
 // asked for in rows or persons, sums in their output unit; the parts of an average or a variance are bought at the same rho
 // as a count of that many persons. When outputs share an item, the smallest error asked counts.
 func (g *Gateway) price(a *ask) *Refusal {
+	if a.controlled() {
+		return g.count(a)
+	}
 	asks := make([]budget.Ask, len(a.plan.Items))
 	for i, it := range a.plan.Items {
 		asks[i] = budget.Ask{Name: a.spec.Items[i].Name, S2: it.S2, Dec: itemDecimals(it)}
@@ -198,6 +201,8 @@ func (g *Gateway) affordable(a *ask) string {
 	}
 	rho, delta := int64(a.cost.Rho), a.cost.Delta
 	switch {
+	case a.control != nil && b.Agreement.Spent.Rho+rho > a.control.most:
+		return overAgreement
 	case b.Agreement.Cap.Rho-b.Agreement.Spent.Rho < rho, b.Agreement.Cap.Delta-b.Agreement.Spent.Delta < delta:
 		return overAgreement
 	case b.Population.Cap.Rho-b.Population.Spent.Rho < rho, b.Population.Cap.Delta-b.Population.Spent.Delta < delta:
@@ -232,6 +237,9 @@ func wholePU(rho int64) budget.PU { return budget.PU(max(0, rho) / 10_000) }
 
 // overBudget is the refusal of a ledger. The agreement's own figures are the asker's to see; the population's are not.
 func (g *Gateway) overBudget(a *ask, over string, decision uint64) *Refusal {
+	if a.control != nil {
+		return g.overCells(a, over, decision)
+	}
 	if over == overPopulation {
 		return &Refusal{
 			Code: BudgetPopulation, Decision: decision,
@@ -265,7 +273,7 @@ func deltaText(a *ask) string {
 // fits is the smallest plain error that the agreement's balance and its limit for one query could pay, or "" when there is none
 // or ErrorFor is in use. The population's balance is not in it: an asker could read that figure off.
 func (g *Gateway) fits(a *ask) string {
-	if len(a.req.ErrorFor) > 0 {
+	if a.controlled() || len(a.req.ErrorFor) > 0 {
 		return ""
 	}
 	b, err := g.log.Balance(a.agreement.ID, a.data.catalog.Population)

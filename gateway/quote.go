@@ -25,9 +25,9 @@ func (g *Gateway) Quote(ctx context.Context, who identity.Principal, req Request
 	if refusal := g.price(a); refusal != nil {
 		return Offer{}, refusal
 	}
-	offer := Offer{Price: a.cost, Budget: g.visible(a), Population: "sufficient", Plan: OfferPlan{
+	offer := Offer{Label: a.label(), Price: a.cost, Budget: g.visible(a), Population: "sufficient", Plan: OfferPlan{
 		Dataset: a.data.catalog.ID, Version: a.data.version,
-		Formulation: formulation(a.plan), Mechanism: "exact discrete Gaussian, rho-zCDP, neighbours add or remove one person",
+		Formulation: formulation(a.plan), Mechanism: a.promise(),
 		Columns: a.plan.Columns, Cells: a.plan.Cells,
 		RowsPerPerson: a.plan.Bounds.Rows, GroupsPerPerson: a.plan.Bounds.Groups, RowsPerGroup: a.plan.Bounds.PerCol,
 		Hash: hex.EncodeToString(hashOf(a)),
@@ -53,6 +53,8 @@ func (g *Gateway) Quote(ctx context.Context, who identity.Principal, req Request
 		} else {
 			offer.Fits = g.fits(a)
 		}
+	} else if r := a.review(); r != nil {
+		offer.Reasons = r.Reasons
 	} else {
 		offer.Allowed = true
 		q, err := g.quotes.Put(budget.Quote{Who: who.Key, Plan: a.key, Pins: a.pinText(), Price: a.cost})
@@ -97,6 +99,9 @@ func (g *Gateway) bind(a *ask) *Refusal {
 
 // errors lists the half-width of each measure, as far as it is known without data.
 func (a *ask) errors() []OfferError {
+	if a.control != nil {
+		return a.rounding()
+	}
 	var out []OfferError
 	for _, c := range a.columns {
 		o := a.spec.Outputs[c.Index]
@@ -120,6 +125,9 @@ func (a *ask) errors() []OfferError {
 
 // warnings says in words what the numbers mean for small groups and bounds.
 func (a *ask) warnings() []string {
+	if a.control != nil {
+		return a.cautions()
+	}
 	var w []string
 	switch {
 	case a.spec.Min > 0 && a.hidesBelow() == 0:
@@ -141,6 +149,9 @@ func (a *ask) warnings() []string {
 
 // hidesBelow is the noisy count below which groups are hidden: 0 when the question has no count to judge by.
 func (a *ask) hidesBelow() int64 {
+	if a.control != nil {
+		return a.control.rules.K
+	}
 	for _, o := range a.spec.Outputs {
 		if o.Kind != protect.OutGroup && o.Kind != protect.OutSum {
 			return a.grant.Obligations().MinCohort

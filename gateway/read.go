@@ -76,9 +76,12 @@ func (g *Gateway) Budget(ctx context.Context, who identity.Principal, id string)
 			Population: b.Population,
 			Cap:        wholePU(bal.Agreement.Cap.Rho), Spent: spentPU(bal.Agreement.Spent.Rho),
 			Remaining:       wholePU(bal.Agreement.Cap.Rho - bal.Agreement.Spent.Rho),
-			SpentEpsilon:    noise.Epsilon(bal.Agreement.Spent.Rho, reportDelta),
-			CapEpsilon:      noise.Epsilon(bal.Agreement.Cap.Rho, reportDelta),
 			PopulationState: "sufficient", PopulationCap: -1, PopulationSpent: -1,
+		}
+		if a.Mode == "sdc" {
+			l.Unit = unitCells
+		} else {
+			l.SpentEpsilon, l.CapEpsilon = noise.Epsilon(bal.Agreement.Spent.Rho, reportDelta), noise.Epsilon(bal.Agreement.Cap.Rho, reportDelta)
 		}
 		switch {
 		case left <= 0:

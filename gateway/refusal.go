@@ -6,7 +6,7 @@ import (
 	"jali/policy"
 )
 
-// Code says why a request was not answered. All but NoAnswer are decided before data is touched, from text, catalogue,
+// Code says why a request was not answered. All but NoAnswer and NotReleased are decided before data is touched, from text, catalogue,
 // policy and ledger alone (disclosure-control.md section 11).
 type Code string
 
@@ -38,6 +38,8 @@ const (
 	KeyUnknown      Code = "KEY_UNKNOWN"
 	// NoAnswer is the one outcome after the charge: constant bytes, whatever happened.
 	NoAnswer Code = "NO_ANSWER"
+	// NotReleased is the other outcome after the charge, in mode sdc only: the rules let no figure out. Constant bytes too.
+	NotReleased Code = "NOT_RELEASED"
 )
 
 // Refusal is the one error type that leaves the gateway. It holds nothing that depends on data.

@@ -89,6 +89,9 @@ func (g *Gateway) unrecorded(err error) *Refusal {
 	return unavailable()
 }
 
+// causeNotReleased is on record, as the cause of a FAILURE, where the rules of mode sdc let nothing out.
+const causeNotReleased = "not released"
+
 // causeOf names the kind of a failure for operator and record: never a message of the engine, which may quote values.
 func causeOf(err error) string {
 	switch {
@@ -96,6 +99,8 @@ func causeOf(err error) string {
 		return "slot missed"
 	case errors.Is(err, engine.ErrExecute):
 		return "engine"
+	case isNotReleased(err):
+		return causeNotReleased
 	case errors.Is(err, errPanic):
 		return "panic"
 	}

@@ -31,7 +31,7 @@ func (a *ask) intent() store.Item {
 		Kind: audit.Intent,
 		Fields: audit.Object{
 			"agv": a.agreement.Version, "ds": a.data.catalog.ID, "dsv": a.data.version, "pu": a.req.Purpose, "cls": a.data.catalog.Class,
-			"pol": audit.Digest(bundle), "mode": a.mode(),
+			"pol": audit.Digest(bundle), "mode": a.mode(), "acct": unitIn(string(a.data.catalog.Mode)),
 		},
 		Details: []audit.Detail{
 			{Name: "actor", Value: actor(a.who)},
@@ -44,7 +44,7 @@ func (a *ask) intent() store.Item {
 		Class:   a.data.catalog.Class,
 		Charge: &store.Charge{
 			Agreement: a.agreement.ID, Population: a.data.catalog.Population,
-			Rho: int64(a.cost.Rho), Delta: a.cost.Delta,
+			Rho: int64(a.cost.Rho), Delta: a.cost.Delta, Most: a.most(),
 		},
 		Pins:  a.pins,
 		Index: a.index(),
@@ -79,9 +79,14 @@ func (a *ask) protection() string {
 		Items     []item             `json:"items"`
 		Min       int64              `json:"hide_below"`
 		Threshold *protect.Threshold `json:"threshold,omitempty"`
+		Label     string             `json:"label,omitempty"`
+		Rules     *protect.Rules     `json:"rules,omitempty"`
 	}{Mechanism: a.mechanism(), Form: string(a.plan.Form), Neighbour: "add or remove one person", Min: a.spec.Min, Threshold: a.spec.Threshold}
 	for i, l := range a.cost.Lines {
 		p.Items = append(p.Items, item{a.spec.Items[i].Name, l.S2.String(), l.Sigma2.Num.String(), l.Sigma2.Den.String(), int64(l.Rho), l.Dec})
+	}
+	if a.control != nil {
+		p.Neighbour, p.Label, p.Rules = "", protect.ControlledLabel, &a.control.rules
 	}
 	b, _ := json.Marshal(p)
 	return string(b)
@@ -101,6 +106,9 @@ func (g *Gateway) replay(ctx context.Context, a *ask) (Answer, bool, error) {
 		}
 		kind, release, result, ok := g.log.Outcome(intent)
 		if ok && key[0] == 'r' && (kind == audit.Failure || kind == audit.Interrupted) {
+			if cause, err := g.detail(release, "cause"); err == nil && cause == causeNotReleased {
+				return Answer{}, true, notReleased(intent)
+			}
 			return Answer{}, true, noAnswer(intent) // a retry of a request that was charged in vain: not charged again
 		}
 		if !ok || kind != audit.Release || len(result) == 0 {

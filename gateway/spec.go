@@ -120,6 +120,9 @@ func (a *ask) arm(min int64) error {
 
 // mechanism is the code of the release in the record.
 func (a *ask) mechanism() string {
+	if a.control != nil {
+		return "sdc"
+	}
 	if a.plan.Private {
 		return "dgauss+tau"
 	}

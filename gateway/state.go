@@ -140,6 +140,11 @@ func (g *Gateway) loadDataset(id string) error {
 	if cat.Level >= 2 && g.witnesses.l2 == nil {
 		return fmt.Errorf("dataset %s: %w", id, errNoWitnesses)
 	}
+	if cat.Mode == catalog.ModeSDC {
+		if err := g.loadMemory(cat.Population); err != nil {
+			return fmt.Errorf("dataset %s: %w", id, err)
+		}
+	}
 	path := g.layout.Version(id, version)
 	if err := manifest.CheckFile(path); err != nil {
 		return fmt.Errorf("dataset %s: %w", id, err)

@@ -34,6 +34,9 @@ const (
 	internalText = "internal error; the operator's log has the cause"
 	noAnswerText = "no answer; the charge stands"
 	noAnswerHint = "ask the custodian, naming the decision number; asking again is a new charge"
+
+	notReleasedText = "not released; the charge stands"
+	notReleasedHint = "ask for larger groups or other ones; asking again is a new charge, and after some refusals a person looks at them"
 )
 
 // audience says who reads an error: strangers on the network, or the operator on the socket, who owns the rows and needs the cause.
@@ -61,7 +64,7 @@ func codeOf(c gateway.Code) codes.Code {
 		return codes.FailedPrecondition
 	case gateway.NotFound:
 		return codes.NotFound
-	case gateway.NoAnswer:
+	case gateway.NoAnswer, gateway.NotReleased:
 		return codes.Aborted
 	case gateway.Unavailable, gateway.Pending:
 		return codes.Unavailable
@@ -115,6 +118,9 @@ func refusalStatus(r *gateway.Refusal) *status.Status {
 		return withDetails(codes.Internal, internalText, info("INTERNAL", 0))
 	case codes.Aborted:
 		// Whatever the refusal says, only the number of the decision leaves.
+		if r.Code == gateway.NotReleased {
+			return withDetails(codes.Aborted, notReleasedText, info(string(gateway.NotReleased), r.Decision), hinted(notReleasedHint))
+		}
 		return withDetails(codes.Aborted, noAnswerText, info(string(gateway.NoAnswer), r.Decision), hinted(noAnswerHint))
 	}
 	details := []protoadapt.MessageV1{info(string(r.Code), r.Decision)}
