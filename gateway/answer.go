@@ -205,7 +205,7 @@ func (g *Gateway) respond(ask *ask, intent, release uint64, released protect.Rel
 		g.operator.Error("arrange answer", "intent", intent, "err", err)
 		return Answer{}, noAnswer(intent)
 	}
-	return Answer{
+	answer := Answer{
 		Released: released,
 		View:     view,
 		Result:   result,
@@ -217,7 +217,12 @@ func (g *Gateway) respond(ask *ask, intent, release uint64, released protect.Rel
 		Decision: intent,
 		SlotOff:  !ask.data.slotted(),
 		Notes:    ask.caps(),
-	}, nil
+	}
+	if err := ask.derive(&answer); err != nil {
+		g.operator.Error("derive answer", "intent", intent, "err", causeOf(err))
+		return Answer{}, noAnswer(intent)
+	}
+	return answer, nil
 }
 
 // fail records that a charged question has no answer, at the end of its slot, and returns the one constant error, or that of

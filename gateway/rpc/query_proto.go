@@ -10,6 +10,7 @@ import (
 	"jali/gateway/protect"
 	"jali/policy"
 	jaliv1 "jali/proto/jali/v1"
+	"jali/sdk/analysis"
 )
 
 func quoteNative(in *jaliv1.QuoteRequest) gateway.Request {
@@ -85,6 +86,11 @@ func answerProto(a gateway.Answer) *jaliv1.QueryResponse {
 		Result: a.Result, HiddenGroups: int64(a.Released.HiddenGroups), PricePu: int64(a.Price.Rho.PU()),
 		Budget: remainingProto(a.Budget), Replayed: a.Replayed, Receipt: a.Receipt, Decision: a.Decision, SlotsOff: a.SlotOff, Notes: a.Notes,
 	}
+	if a.Derived != nil {
+		out.Analysis = a.Analysis
+		derivedProto(out, *a.Derived)
+		return out
+	}
 	for _, c := range a.View.Columns {
 		column := a.Released.Columns[c.Index]
 		out.ViewColumns = append(out.ViewColumns, &jaliv1.ViewColumn{Name: c.Name, Index: int32(c.Index)})
@@ -95,6 +101,32 @@ func answerProto(a gateway.Answer) *jaliv1.QueryResponse {
 		out.Rows = append(out.Rows, rowProto(a.Released.Rows[i], a.View.Columns))
 	}
 	return out
+}
+
+// derivedProto sends the table of a table function: labels as text, figures as numbers, unset where there is none.
+func derivedProto(out *jaliv1.QueryResponse, d analysis.Derived) {
+	for _, c := range d.Columns {
+		role := protect.RoleMeasure
+		if c.Label {
+			role = protect.RoleGroup
+		}
+		out.Columns = append(out.Columns, &jaliv1.ResultColumn{Name: c.Name, Role: role, Unit: c.Unit})
+	}
+	for _, row := range d.Rows {
+		line := &jaliv1.ResultRow{}
+		for _, v := range row {
+			cell := &jaliv1.ResultValue{}
+			switch x := v.(type) {
+			case string:
+				cell.Value = &jaliv1.ResultValue_Text{Text: x}
+			case float64:
+				cell.Value = &jaliv1.ResultValue_Number{Number: x}
+			}
+			line.Values, line.Error95 = append(line.Values, cell), append(line.Error95, &jaliv1.ResultValue{})
+		}
+		out.Rows = append(out.Rows, line)
+	}
+	out.Notes = append(out.Notes, d.Notes...)
 }
 
 func rowProto(row protect.Row, columns []protect.ViewColumn) *jaliv1.ResultRow {
