@@ -120,7 +120,7 @@ func (a *ask) errors() []OfferError {
 		}
 		out = append(out, e)
 	}
-	return out
+	return append(out, a.detectable()...)
 }
 
 // warnings says in words what the numbers mean for small groups and bounds.
@@ -144,7 +144,7 @@ func (a *ask) warnings() []string {
 			break
 		}
 	}
-	return append(w, a.caps()...)
+	return append(append(w, a.caps()...), a.analysisWarnings()...)
 }
 
 // hidesBelow is the noisy count below which groups are hidden: 0 when the question has no count to judge by.
