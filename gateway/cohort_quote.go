@@ -82,7 +82,7 @@ func (g *Gateway) QuoteCohort(ctx context.Context, who identity.Principal, req C
 	if len(req.Key) == 0 {
 		return offer, nil
 	}
-	return offer, g.issue(&quoted, &offer)
+	return offer, g.issue(ctx, &quoted, &offer)
 }
 
 // priceBlind prices the sums of all groups together: the noise of each covers a person who moves them all, so that rho is that of one
@@ -102,15 +102,15 @@ func (g *Gateway) priceBlind(a *ask) *Refusal {
 }
 
 // issue binds a nonce to the caller, the key and the whole public question, and remembers them for its lifetime.
-func (g *Gateway) issue(a *ask, offer *CohortOffer) error {
+func (g *Gateway) issue(ctx context.Context, a *ask, offer *CohortOffer) error {
 	c, b, now := g.cohorts, a.blind, g.now()
 	if len(b.req.Key) != len(b.key) {
 		return &Refusal{Code: Invalid, Message: "the name of a key has 32 bytes", Hint: "take it from RegisterKey"}
 	}
 	b.key = cohort.Digest(b.req.Key)
 	key, refusal := c.key(now, a.who, a.agreement.ID, b.key)
-	if refusal != nil {
-		return refusal
+	if refusal != nil { // quotes leave no trace, but naming a key that is another's does
+		return g.refuse(ctx, a, refusal)
 	}
 	if key.Params() != b.layout.Params() {
 		return &Refusal{Code: KeyUnknown, Message: "the key is of another parameter set than the question needs", Hint: "register a key of the set that the quote names: " + b.layout.Params().ID()}
