@@ -224,7 +224,7 @@ func (b *blind) vectorKey(a *ask) [32]byte {
 func (b *blind) request(a *ask) map[string]any {
 	return map[string]any{
 		"agreement": b.req.Agreement, "purpose": b.req.Purpose, "dataset": a.data.catalog.ID, "by": b.req.By, "study": b.req.Study, "group": b.req.Group, "where": b.req.Where,
-		"aggregate": b.req.Aggregate, "measure": b.req.Measure, "rule": b.req.Rule, "error": b.req.Error,
+		"aggregate": b.req.Aggregate, "measure": b.req.Measure, "rule": b.req.Rule, "per_person": b.req.PerPerson, "error": b.req.Error,
 		"key": hex.EncodeToString(b.key[:]), "nonce": hex.EncodeToString(b.nonce[:]), "table": hex.EncodeToString(b.table[:]),
 	}
 }

@@ -92,6 +92,9 @@ func lookUp(d *catalog.Dataset, full, role string) (listed, *Refusal) {
 		return listed{}, &Refusal{Code: UnknownName, Message: "the " + role + " column is not of the form table.column, or the dataset has no such table of persons", Hint: "see the tables: jali catalog"}
 	}
 	if c := t.Column(name); c != nil {
+		if c.PrivateKeys && c.Matching != nil {
+			return listed{t, name, c.Matching}, nil
+		}
 		if c.Codes == nil || c.PrivateKeys {
 			return listed{}, &Refusal{Code: NotSupported, Message: "the " + role + " column has no public code list", Hint: "use a column with codes or a declared band; the list must not depend on the data"}
 		}

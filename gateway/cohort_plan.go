@@ -26,8 +26,10 @@ type CohortRequest struct {
 	Where                       string // SQL condition over the table; not encrypted
 	Aggregate                   string // count, sum or mean
 	Measure                     string // column of the table, for sum and mean
-	Rule                        SizeRule
-	Error                       string
+	// PerPerson caps the categories in which one person counts below what the catalogue allows, which is cheaper; 0: the catalogue's.
+	PerPerson int64
+	Rule      SizeRule
+	Error     string
 }
 
 // SizeRule is a public condition on how many entries are selected. The zero SizeRule is none.
@@ -98,7 +100,7 @@ func (g *Gateway) planBlind(who identity.Principal, req CohortRequest) (*ask, *R
 		}
 	}
 	// What is unknown or not covered is refused there, in the same words as for SQL.
-	planned, refusal := g.planned(a, maxDomain)
+	planned, refusal := g.planned(a, compileListed)
 	planned.req.SQL = recorded
 	if refusal != nil {
 		switch refusal.Line -= whereLine; {
@@ -111,6 +113,10 @@ func (g *Gateway) planBlind(who identity.Principal, req CohortRequest) (*ask, *R
 	}
 	planned.pins = append(planned.pins, b.domain.pins()...)
 	return planned, b.fit(planned)
+}
+
+func compileListed(d *catalog.Dataset, sql string) (*query.Plan, error) {
+	return query.CompileListed(d, sql, maxDomain)
 }
 
 // whereLine is how many lines of the twin stand before the condition.
@@ -174,6 +180,9 @@ func (b *blind) fit(a *ask) *Refusal {
 	if out.Kind != want.kind || len(p.Items) != len(want.items) || !slices.IsSorted(want.items) {
 		return &Refusal{Code: NotSupported, Message: "the question is not one count, sum or mean", Hint: "write only what stands after WHERE in the condition, or ask as SQL"}
 	}
+	if refusal := b.capped(p); refusal != nil {
+		return refusal
+	}
 	for i := range p.Items {
 		d := selectedBound(p.Bounds, p.Items[i])
 		p.Items[i].S2 = d.Mul(d, d)
@@ -189,6 +198,21 @@ func (b *blind) fit(a *ask) *Refusal {
 			return tooLarge()
 		}
 		b.spec.Bounds = append(b.spec.Bounds, b.domain.bounded(most, p, it))
+	}
+	return nil
+}
+
+// capped lowers the number of a person's categories that count, as the request asks. The engine then chooses them for persons who have
+// more, at random and whatever is selected.
+func (b *blind) capped(p *query.Plan) *Refusal {
+	k := b.req.PerPerson
+	switch {
+	case k == 0:
+		return nil
+	case k < 0 || b.domain.study != nil:
+		return &Refusal{Code: Invalid, Message: "the cap on one person's categories cannot be used here", Hint: "leave it out, or give a number from 1 in a question about categories"}
+	case k < p.Bounds.Groups:
+		p.Bounds.Groups, p.Bounds.Proved, p.Form = k, false, query.F2
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"jali/audit/store"
 	"jali/gateway/budget"
+	"jali/gateway/catalog"
 	"jali/gateway/identity"
 	"jali/gateway/protect"
 	"jali/gateway/query"
@@ -41,11 +42,11 @@ type ask struct {
 // plan resolves agreement and dataset and compiles the text against the catalogue. The returned ask holds what is known,
 // for the record, also when the question is refused.
 func (g *Gateway) plan(who identity.Principal, req Request) (*ask, *Refusal) {
-	return g.planned(&ask{who: who, req: req}, query.MaxCells)
+	return g.planned(&ask{who: who, req: req}, query.Compile)
 }
 
-// planned is plan for a domain of at most that many cells.
-func (g *Gateway) planned(a *ask, cells int64) (*ask, *Refusal) {
+// planned is plan with a compiler of the caller's.
+func (g *Gateway) planned(a *ask, compile func(*catalog.Dataset, string) (*query.Plan, error)) (*ask, *Refusal) {
 	who, req := a.who, a.req
 	// Who is no party hears what it would hear of an agreement that does not exist.
 	if a.agreement = g.agreement(req.Agreement); a.agreement == nil || !a.agreement.maySee(who) {
@@ -64,7 +65,7 @@ func (g *Gateway) planned(a *ask, cells int64) (*ask, *Refusal) {
 		a.data = nil
 		return a, denied("dataset.unknown", "no dataset of this id is open to the agreement", "the agreement covers: "+strings.Join(a.agreement.datasetIDs(), ", "))
 	}
-	plan, err := query.CompileWithin(a.data.catalog, req.SQL, cells)
+	plan, err := compile(a.data.catalog, req.SQL)
 	if err != nil {
 		return a, textRefusal(err)
 	}

@@ -128,6 +128,7 @@ func (a *ask) work() time.Duration {
 	const (
 		fixed   = 8 * time.Millisecond // what any query takes on a busy machine; a missed slot is a charge without an answer
 		perCell = 3 * time.Microsecond // one draw and its encoding
+		perSlot = 1 * time.Microsecond // one cell of a list that is summed up encrypted
 		perJoin = 50.0                 // ns for a row that a join makes
 		margin  = 4
 		most    = float64(time.Hour)
@@ -149,10 +150,12 @@ func (a *ask) work() time.Duration {
 	if a.plan.Private {
 		cells = maxPrivateCells
 	}
-	sum += float64(cells) * float64(len(a.plan.Items)) * float64(perCell)
+	each := perCell
 	if a.blind != nil {
+		each = perSlot
 		sum += float64(a.blind.cipherTime())
 	}
+	sum += float64(cells) * float64(len(a.plan.Items)) * float64(each)
 	return time.Duration(min(margin*sum, most))
 }
 

@@ -35,6 +35,9 @@ type CohortQuery struct {
 	Group string
 	// Where is an SQL condition over the table; it is not encrypted.
 	Where string
+	// PerPerson caps the categories in which one person counts, below the catalogue's cap: fewer are cheaper, and persons in more count
+	// in some of them, chosen at random. 0: the catalogue's cap.
+	PerPerson int64
 	// Measure is the column that CohortSum and CohortMean add up.
 	Measure string
 	// Size declares exactly how many categories are selected; MinSize and MaxSize bound a number that stays hidden (MaxSize 0: no
@@ -102,6 +105,8 @@ func (q CohortQuery) check(aggregate string) error {
 		return invalid("no measure given", "name the column to add up (--measure)")
 	case aggregate == "count" && q.Measure != "":
 		return invalid("a count has no measure", "leave the measure out, or ask for sum or mean")
+	case q.PerPerson < 0:
+		return invalid("the cap on one person's categories is below 0", "leave it out, or give a number from 1")
 	case q.Size < 0 || q.MinSize < 0 || q.MaxSize < 0 || q.Size > 0 && (q.MinSize > 0 || q.MaxSize > 0):
 		return invalid("the size rule cannot be read", "declare either the exact size, or a smallest and a largest")
 	}
@@ -189,7 +194,7 @@ func (c *Client) cohort(ctx context.Context, q CohortQuery, aggregate string) (*
 // cohortQuote asks for a quote; one that is refused is an error.
 func (c *Client) cohortQuote(ctx context.Context, q CohortQuery, aggregate string, key []byte) (*jaliv1.CohortServiceQuoteResponse, error) {
 	req := &jaliv1.CohortServiceQuoteRequest{
-		Agreement: q.Agreement, Purpose: q.Purpose, Dataset: q.Dataset, Key: key, By: q.By, Group: q.Group, Where: q.Where,
+		Agreement: q.Agreement, Purpose: q.Purpose, Dataset: q.Dataset, Key: key, By: q.By, Group: q.Group, PerPerson: q.PerPerson, Where: q.Where,
 		Aggregate: aggregate, Measure: q.Measure, Error: q.Error,
 	}
 	switch {
@@ -355,6 +360,7 @@ func matchesCohort(q CohortQuery, aggregate string, key *storedKey, offer *jaliv
 		By        string `json:"by"`
 		Group     string `json:"group"`
 		Where     string `json:"where"`
+		PerPerson int64  `json:"per_person"`
 		Aggregate string `json:"aggregate"`
 		Measure   string `json:"measure"`
 		Error     string `json:"error"`
@@ -365,7 +371,7 @@ func matchesCohort(q CohortQuery, aggregate string, key *storedKey, offer *jaliv
 		return errors.New("the receipt does not disclose the question")
 	}
 	id := key.ID()
-	if on.By != q.By || on.Group != q.Group || on.Where != q.Where || on.Aggregate != aggregate || on.Measure != q.Measure || on.Error != q.Error ||
+	if on.By != q.By || on.PerPerson != q.PerPerson || on.Group != q.Group || on.Where != q.Where || on.Aggregate != aggregate || on.Measure != q.Measure || on.Error != q.Error ||
 		on.Key != hex.EncodeToString(id[:]) || on.Nonce != hex.EncodeToString(offer.GetNonce()) {
 		return other("question")
 	}

@@ -109,6 +109,7 @@ line has a pair of codes as CSV, and a list has pairs with semicolons: E10,2019;
 	f.StringVar(&q.Group, "group-by", "", "`table.column` to report by; it is not encrypted")
 	f.StringVar(&codes, "codes", "", "the secret codes: a `FILE`, - or a list C,C,...")
 	f.StringVar(&q.Where, "where", "", "SQL `condition` over the table; it is not encrypted")
+	f.Int64Var(&q.PerPerson, "per-person", 0, "one person counts in at most `K` categories; fewer are cheaper (default: the catalogue's cap)")
 	if name != "count" {
 		f.StringVar(&q.Measure, "measure", "", "`column` to add up")
 	}

@@ -107,6 +107,9 @@ type Column struct {
 	PrivateKeys bool
 	// Open (mode sdc): that all persons of a group have one value of this column tells nothing about them, as with sex or region.
 	Open bool
+	// Matching are, with PrivateKeys, all texts that Pattern allows, in byte order: a public list for encrypted questions. Nil if there
+	// is no pattern, or they are more than 2^18.
+	Matching []Value
 	// Pattern is an anchored RE2 expression each text value matched at import. Empty if Codes is set.
 	Pattern string
 	// Lo and Hi bound numeric and date values (scaled): verified at import. ClipLo, ClipHi are the bounds of a value

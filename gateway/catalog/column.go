@@ -91,6 +91,8 @@ func (p *parse) domain(c *Column, o *object, what string) {
 			p.at(n, "write an RE2 expression from ^ to $, for example '^[A-Z][0-9]{2}$'", "%s has an invalid pattern", what)
 		} else if _, err := regexp.Compile(c.Pattern); err != nil {
 			p.at(n, "", "%s has an invalid pattern", what)
+		} else if c.PrivateKeys {
+			c.Matching = matching(c.Pattern)
 		}
 	}
 }

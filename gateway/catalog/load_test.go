@@ -136,7 +136,7 @@ func TestParse(t *testing.T) {
 			{Name: "person_id", Table: "claim", Type: Integer, Roles: []Role{RolePerson}, Sensitivity: "low"},
 			{Name: "claim_no", Table: "claim", Type: Integer, Roles: []Role{RoleFilter}, Sensitivity: "low", Lo: minInt, Hi: maxInt, ClipLo: minInt, ClipHi: maxInt},
 			{Name: "seq", Table: "claim", Type: Integer, Roles: []Role{RoleFilter, RoleGroup}, Sensitivity: "low", Codes: []Value{IntValue(1), IntValue(2), IntValue(3)}, Lo: 1, Hi: 3, ClipLo: 1, ClipHi: 3},
-			{Name: "drg", Table: "claim", Type: Text, Roles: []Role{RoleGroup}, Sensitivity: "normal", PrivateKeys: true, Pattern: "^[0-9]{3}$"},
+			{Name: "drg", Table: "claim", Type: Text, Roles: []Role{RoleGroup}, Sensitivity: "normal", PrivateKeys: true, Matching: matching("^[0-9]{3}$"), Pattern: "^[0-9]{3}$"},
 			{
 				Name: "cost", Table: "claim", Type: Decimal, Decimals: 2, Unit: "EUR", Roles: []Role{RoleMeasure}, Nullable: true, Sensitivity: "normal",
 				Lo: -10000, Hi: 100050, ClipLo: 0, ClipHi: 50000,

@@ -186,7 +186,7 @@ func (c *compiler) domains(p *Plan) {
 				d.Name += "_" + strconv.Itoa(i+1)
 			}
 		}
-		if g.Band == nil && g.Column.PrivateKeys {
+		if c.private(g) {
 			d.Private = true
 		} else if d.Labels = narrowed(p.Where, g); len(d.Labels) == 0 {
 			c.fail(0, NotSupported, "the conditions leave no group of "+quote(refName(g)), "look for values that exclude each other")
@@ -199,6 +199,11 @@ func (c *compiler) domains(p *Plan) {
 	if p.Private {
 		p.Cells = 0
 	}
+}
+
+// private reports whether the group's keys come from the data.
+func (c *compiler) private(g ColumnRef) bool {
+	return g.Band == nil && g.Column.PrivateKeys && (!c.listed || g.Column.Matching == nil)
 }
 
 // MaxCells is the largest public domain of one answer.

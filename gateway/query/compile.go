@@ -17,6 +17,7 @@ type compiler struct {
 	ds      *catalog.Dataset
 	text    string
 	cells   int64           // the largest public domain
+	listed  bool            // private keys with a list are public
 	touched map[string]bool // "table.column"
 	with    []withQuery     // WITH, in order; those visible are with[:visible]
 	visible int
@@ -24,11 +25,18 @@ type compiler struct {
 }
 
 // Compile turns a question into a plan against a catalogue. The error, if any, is an *Error.
-func Compile(ds *catalog.Dataset, sql string) (*Plan, error) { return CompileWithin(ds, sql, MaxCells) }
+func Compile(ds *catalog.Dataset, sql string) (*Plan, error) {
+	return compileText(&compiler{ds: ds, text: sql, cells: MaxCells})
+}
 
-// CompileWithin is Compile for a public domain of at most that many cells.
-func CompileWithin(ds *catalog.Dataset, sql string, cells int64) (plan *Plan, err error) {
-	c := &compiler{ds: ds, text: sql, cells: cells, touched: map[string]bool{}}
+// CompileListed is Compile for questions that select from published lists: of at most that many cells, and with private keys replaced by
+// the list of all texts that their column's pattern allows, where there is one.
+func CompileListed(ds *catalog.Dataset, sql string, cells int64) (*Plan, error) {
+	return compileText(&compiler{ds: ds, text: sql, cells: cells, listed: true})
+}
+
+func compileText(c *compiler) (plan *Plan, err error) {
+	c.touched = map[string]bool{}
 	defer func() {
 		switch r := recover().(type) {
 		case nil:
@@ -38,7 +46,7 @@ func CompileWithin(ds *catalog.Dataset, sql string, cells int64) (plan *Plan, er
 			panic(r)
 		}
 	}()
-	clean, refusal := scan(sql)
+	clean, refusal := scan(c.text)
 	if refusal != nil {
 		return nil, refusal
 	}

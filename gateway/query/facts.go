@@ -68,6 +68,9 @@ func given(where Cond, ref ColumnRef) bool {
 // narrowed lists the values of a listed domain that the facts leave, with NULL last when it remains possible.
 func narrowed(where Cond, ref ColumnRef) []catalog.Value {
 	labels := slices.Clone(domainOf(ref))
+	if ref.Band == nil && ref.Column.PrivateKeys {
+		labels = slices.Clone(ref.Column.Matching)
+	}
 	if nullable(ref) && (ref.Band != nil && !covers(ref.Column, ref.Band) || !given(where, ref)) {
 		labels = append(labels, catalog.Value{})
 	}

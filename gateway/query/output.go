@@ -362,7 +362,7 @@ func itemKey(it Item) string {
 func (o *outputs) finish() {
 	p := o.p
 	for _, g := range p.GroupBy {
-		if g.Band == nil && g.Column.PrivateKeys {
+		if o.c.private(g) {
 			p.Private = true
 		}
 	}

@@ -81,6 +81,9 @@ func domainOf(d *catalog.Dataset, table, name string) ([]*jaliv1.Code, error) {
 		return nil, &gateway.Refusal{Code: gateway.NotFound, Message: "the dataset has no table of this name", Hint: "get the dataset to see its tables"}
 	}
 	if c := t.Column(name); c != nil {
+		if c.PrivateKeys {
+			return codesProto(c, c.Matching), nil
+		}
 		return codesProto(c, c.Codes), nil
 	}
 	if c, band := t.Band(name); band != nil {

@@ -137,7 +137,7 @@ func (s *cohorts) Evaluate(ctx context.Context, in *jaliv1.EvaluateRequest) (*ja
 func cohortNative(in *jaliv1.CohortServiceQuoteRequest) gateway.CohortRequest {
 	req := gateway.CohortRequest{
 		Agreement: in.GetAgreement(), Purpose: in.GetPurpose(), Dataset: in.GetDataset(), Key: in.GetKey(),
-		By: in.GetBy(), Group: in.GetGroup(), Where: in.GetWhere(), Aggregate: in.GetAggregate(), Measure: in.GetMeasure(), Error: in.GetError(),
+		By: in.GetBy(), Group: in.GetGroup(), Where: in.GetWhere(), Aggregate: in.GetAggregate(), Measure: in.GetMeasure(), Error: in.GetError(), PerPerson: in.GetPerPerson(),
 	}
 	switch rule := in.GetRule().GetRule().(type) {
 	case *jaliv1.SizeRule_Exact:

@@ -469,7 +469,10 @@ type CohortServiceQuoteRequest struct {
 	// one number over all.
 	Group string `protobuf:"bytes,11,opt,name=group,proto3" json:"group,omitempty"`
 	// Id of a study registered under the agreement: its participants are the entries. Empty: codes are.
-	Study         string `protobuf:"bytes,12,opt,name=study,proto3" json:"study,omitempty"`
+	Study string `protobuf:"bytes,12,opt,name=study,proto3" json:"study,omitempty"`
+	// Most categories (cells, with two columns or groups) in which one person counts, below the catalogue's cap; which ones is drawn at random
+	// for persons in more. Fewer are cheaper. 0: the catalogue's cap.
+	PerPerson     int64 `protobuf:"varint,13,opt,name=per_person,json=perPerson,proto3" json:"per_person,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -586,6 +589,13 @@ func (x *CohortServiceQuoteRequest) GetStudy() string {
 		return x.Study
 	}
 	return ""
+}
+
+func (x *CohortServiceQuoteRequest) GetPerPerson() int64 {
+	if x != nil {
+		return x.PerPerson
+	}
+	return 0
 }
 
 type CohortServiceQuoteResponse struct {
@@ -1455,7 +1465,7 @@ const file_jali_v1_cohort_proto_rawDesc = "" +
 	"\x03max\x18\x02 \x01(\x03B\f\xbaH\t\"\a\x18\x80\x80\x80\b(\x00R\x03max\"[\n" +
 	"\x0fGetStudyRequest\x12'\n" +
 	"\tagreement\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\tagreement\x12\x1f\n" +
-	"\x05study\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x05study\"\xc4\x03\n" +
+	"\x05study\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x05study\"\xf0\x03\n" +
 	"\x19CohortServiceQuoteRequest\x12'\n" +
 	"\tagreement\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\tagreement\x12#\n" +
 	"\apurpose\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\apurpose\x12!\n" +
@@ -1470,7 +1480,9 @@ const file_jali_v1_cohort_proto_rawDesc = "" +
 	"\x05error\x18\n" +
 	" \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18 R\x05error\x12\x1e\n" +
 	"\x05group\x18\v \x01(\tB\b\xbaH\x05r\x03\x18\x81\x01R\x05group\x12\x1d\n" +
-	"\x05study\x18\f \x01(\tB\a\xbaH\x04r\x02\x18@R\x05study\"\xf8\x04\n" +
+	"\x05study\x18\f \x01(\tB\a\xbaH\x04r\x02\x18@R\x05study\x12*\n" +
+	"\n" +
+	"per_person\x18\r \x01(\x03B\v\xbaH\b\"\x06\x18\xc0\x84=(\x00R\tperPerson\"\xf8\x04\n" +
 	"\x1aCohortServiceQuoteResponse\x12\x18\n" +
 	"\aallowed\x18\x01 \x01(\bR\aallowed\x12)\n" +
 	"\areasons\x18\x02 \x03(\v2\x0f.jali.v1.ReasonR\areasons\x12\x14\n" +
