@@ -121,8 +121,8 @@ func (g *Gateway) watch(q *question) {
 
 // abandon drops an upload that its caller left, and says so in the record. What it says depends on lengths only. q.mu is held.
 func (g *Gateway) abandon(ctx context.Context, q *question, how string) {
+	defer g.cohorts.drop(q) // after the record, so that whoever gets the room finds it there
 	received, want := q.received()
-	g.cohorts.drop(q)
 	refusal := &Refusal{Code: UploadTruncated, Message: fmt.Sprintf("%s after %d of %d bytes; nothing is left of it, and nothing was charged", how, received, want)}
 	_ = g.refuse(ctx, q.again(), refusal) // nobody is there to hear it; that it could not be recorded, the operator has heard
 }
