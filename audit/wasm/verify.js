@@ -160,7 +160,11 @@ export async function verifyExport(files, vkeys) {
     hashes = up;
   }
   if (!same(await rootOf(leaves), cp.root)) fail("the entries do not give the root of the checkpoint");
-  return { ok: true, origin: keys.origin, size: cp.size, details: opened, notChecked: ["ML-DSA-44 signatures", "required fields of each kind", "that decisions name what was active"] };
+  const checked = [
+    `the checkpoint of ${cp.size} entries is signed by ${keys.origin} with Ed25519`, `${lines.length} entries hashed and chained from the genesis on; every tile and bundle holds the same; the root is the one signed`,
+    `${Object.keys(ledgers).length} budget ledgers follow from the entries`, `${opened} details match their headers`,
+  ];
+  return { ok: true, origin: keys.origin, size: cp.size, details: opened, checked, notChecked: ["ML-DSA-44 signatures", "required fields of each kind", "that decisions name what was active"] };
 }
 
 // included computes the root that a path leads to (RFC 9162, 2.1.3.2).
@@ -207,5 +211,9 @@ export async function verifyReceipt(receipt, result, vkeys) {
     }
   }
   if (result !== null && !recorded?.startsWith(`sha256:${b64url(await sha256(result))} ${result.length} `)) fail("the result is not the one on record", release.seq);
-  return { ok: true, origin: keys.origin, intent: intent.seq, release: release.seq, result: result !== null, notChecked: ["ML-DSA-44 signatures", "required fields of each kind", "that decisions name what was active"] };
+  const checked = [
+    `entries ${intent.seq} and ${release.seq} are in a log signed by ${keys.origin} with Ed25519`, "the charge adds up", `${seen.size} details match their headers`,
+    ...(result === null ? [] : ["the result is the one on record"]),
+  ];
+  return { ok: true, origin: keys.origin, intent: intent.seq, release: release.seq, result: result !== null, checked, notChecked: ["ML-DSA-44 signatures", "required fields of each kind", "that decisions name what was active"] };
 }

@@ -54,12 +54,12 @@ func TestVerifiersAgree(t *testing.T) {
 	}
 	work := t.TempDir()
 	wasm := filepath.Join(work, "verify.wasm")
-	build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", wasm, ".")
-	build.Env = append(os.Environ(), "GOOS=js", "GOARCH=wasm", "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	buildTo(t, wasm)
+	questions := 256
+	if long() {
+		questions = 5_000
 	}
-	makeEvidence(t, work)
+	makeEvidence(t, work, questions)
 	cases := []edit{{Name: "export of 10,000 entries", good: true}, {Name: "a receipt of it", File: "receipt", good: true}, {Name: "again", File: "receipt", good: true}}
 	if !long() {
 		cases = corpus(t, work)
@@ -69,12 +69,7 @@ func TestVerifiersAgree(t *testing.T) {
 		t.Fatal(err)
 	}
 	write(t, filepath.Join(work, "cases.json"), b)
-	root, err := exec.Command("go", "env", "GOROOT").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	glue := filepath.Join(strings.TrimSpace(string(root)), "lib", "wasm", "wasm_exec.js")
-	cmd := exec.Command(node, "testdata/agree.mjs", work, wasm, glue)
+	cmd := exec.Command(node, "testdata/agree.mjs", work, wasm, glue(t))
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	if err != nil {
@@ -108,11 +103,31 @@ func TestVerifiersAgree(t *testing.T) {
 	t.Logf("%d cases, %d refused by both; WebAssembly starts in %.0f ms", len(cases), refused, got.Started)
 }
 
+// buildTo compiles the verifier.
+func buildTo(t *testing.T, wasm string) {
+	t.Helper()
+	build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", wasm, ".")
+	build.Env = append(os.Environ(), "GOOS=js", "GOARCH=wasm", "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+}
+
+// glue is the JavaScript that Go brings along to start what it compiled.
+func glue(t *testing.T) string {
+	t.Helper()
+	root, err := exec.Command("go", "env", "GOROOT").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return filepath.Join(strings.TrimSpace(string(root)), "lib", "wasm", "wasm_exec.js")
+}
+
 // long makes the export one of 10,000 entries.
 func long() bool { return os.Getenv("JALI_LONG") != "" }
 
-// makeEvidence writes an export of some 520 entries, three tiles, a receipt with its result, and the keys.
-func makeEvidence(t *testing.T, work string) {
+// makeEvidence writes an export of two entries for each question and some more, a receipt with its result, and the keys.
+func makeEvidence(t *testing.T, work string, questions int) {
 	t.Helper()
 	dir := filepath.Join(work, "state")
 	if err := os.Mkdir(dir, 0o700); err != nil {
@@ -156,11 +171,7 @@ func makeEvidence(t *testing.T, work string) {
 	}
 	intent, release := ask(0)
 	var wg sync.WaitGroup
-	more := 256
-	if long() {
-		more = 5_000
-	}
-	for i := range more {
+	for i := range questions {
 		wg.Go(func() { ask(i + 1) })
 	}
 	wg.Wait()
