@@ -56,9 +56,10 @@ func (a arm) walk() walk {
 		}
 		l += math.Log1p(-d / n)
 		g += d / (n * left)
-		e, f := d/math.Max(d, w.start[t]-a.c[t]), d/w.start[t]
-		if a.point(t) {
-			e = f
+		f := d / w.start[t]
+		e := f
+		if d > 0 && !a.point(t) {
+			e = d / math.Max(d, w.start[t]-a.c[t])
 		}
 		early += math.Log1p(-math.Min(math.Max(e, 0), 1))
 		late += math.Log1p(-math.Min(math.Max(f, 0), 1))
@@ -100,6 +101,7 @@ func (a arm) curve() []CurvePoint {
 		case t < w.bins:
 			p.Estimate = survival(name, a.group, w.log[t], w.greenwood[t], noise[t])
 			p.Bias = math.Max(math.Abs(math.Exp(w.late[t])-p.Value), math.Abs(p.Value-math.Exp(w.early[t])))
+			p.Estimate = p.done()
 			if !p.Hidden {
 				p.Warning = warning
 			}
