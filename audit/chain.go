@@ -202,6 +202,10 @@ func (c *Chain) content(h *header) (string, error) {
 		return c.erase(h)
 	case Erased:
 		return c.erased(h)
+	case Timestamp:
+		if size := h.integer("size"); size < 1 || uint64(size) > h.seq {
+			return "size", fmt.Errorf("%w: a time stamp is over entries before it", ErrRef)
+		}
 	case ShardClose:
 		c.closed = true
 	default:

@@ -25,6 +25,8 @@ type Config struct {
 	// Now is the clock of decisions, quotes and entries. Response slots run on the monotonic clock always.
 	Now     func() time.Time
 	Witness WitnessConfig
+	// Timestamp names a time-stamping authority; the zero value none.
+	Timestamp TimestampConfig
 	// Encrypted bounds the memory of encrypted questions; zero fields have defaults.
 	Encrypted EncryptedConfig
 	// Operator is the operator's log: no data, no text of questions, no names of people. It is not the audit log.
@@ -43,6 +45,7 @@ type Gateway struct {
 	rates     *rates
 	slots     *slots
 	witnesses *witnesses
+	stamper   *stamper // nil: no authority
 	reviews   *reviews
 	cohorts   *cohorts
 
@@ -81,6 +84,9 @@ func Open(ctx context.Context, cfg Config) (*Gateway, error) {
 		return nil, fmt.Errorf("open gateway: %w", err)
 	}
 	if g.witnesses, err = loadWitnesses(g.layout, cfg); err != nil {
+		return nil, err
+	}
+	if g.stamper, err = loadStamper(cfg.Timestamp); err != nil {
 		return nil, err
 	}
 	if g.log, err = openLog(g.layout, cfg, g.witnesses.admit); err != nil {

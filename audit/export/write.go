@@ -3,6 +3,7 @@ package export
 import (
 	"bufio"
 	"bytes"
+	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -30,6 +31,8 @@ type Source struct {
 	Checkpoint []byte
 	// Final is the last checkpoint of the log before this one, to which the GENESIS commits; empty for a log that began by itself.
 	Final []byte
+	// Policy is the quorum file under which receipts count as sealed; empty: none is in force.
+	Policy []byte
 	// Entries returns header lines from a number on, at least one while there are any below the checkpoint's size.
 	Entries func(from uint64) ([][]byte, error)
 	// Details returns the disclosures of an entry that can still be opened. Not called for the public.
@@ -108,6 +111,11 @@ func (w *writer) run() error {
 			return err
 		}
 	}
+	if len(w.src.Policy) > 0 {
+		if err := w.file("seal.policy", w.src.Policy); err != nil {
+			return err
+		}
+	}
 	return errors.Join(
 		w.rest(),
 		w.file("checkpoint", w.cp.Note),
@@ -180,12 +188,35 @@ func (w *writer) disclose(open *lines, seq uint64, line []byte) error {
 	if ds, err = w.readers.Choose(e, ds); err != nil || len(ds) == 0 {
 		return err
 	}
+	if e.Kind == audit.Timestamp {
+		if err := w.token(seq, ds); err != nil {
+			return err
+		}
+	}
 	w.details += uint64(len(ds))
 	b, err := json.Marshal(audit.Disclosures{Seq: seq, D: ds})
 	if err != nil {
 		return err
 	}
 	return open.write(b)
+}
+
+// token writes the token of a TIMESTAMP as a file, for programs that know nothing of details: openssl ts -verify.
+func (w *writer) token(seq uint64, ds []string) error {
+	for _, d := range ds {
+		_, name, value, err := audit.OpenDetail(d)
+		if err != nil || name != "token" {
+			continue
+		}
+		token, err := base64.StdEncoding.DecodeString(value)
+		if err != nil {
+			return fmt.Errorf("%w: %w", ErrInvalid, &audit.EntryError{Seq: seq, Field: "token", Err: err})
+		}
+		if err := w.file(fmt.Sprintf("timestamp-%d.tsr", seq), token); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // visit collects the hashes of tile levels and writes every full tile.

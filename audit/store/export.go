@@ -3,11 +3,27 @@ package store
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 
 	"jali/audit"
 	"jali/audit/export"
 )
+
+// sealPolicy reads the quorum file that goes with exports, if there is one.
+func (c Config) sealPolicy() ([]byte, error) {
+	b, err := os.ReadFile(filepath.Join(filepath.Dir(c.Path), "seal.policy"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read seal policy: %w", err)
+	}
+	return b, nil
+}
 
 // Export writes the log to dir, which must not exist, for an audience, and records that it did: an EXPORT entry with the
 // range and the digest of the checkpoint that the export verifies under. A crash before the entry may leave an export that
@@ -17,8 +33,13 @@ func (s *Store) Export(ctx context.Context, dir, audience string) (seq uint64, d
 	if err != nil {
 		return 0, "", err
 	}
+	policy, err := s.cfg.sealPolicy()
+	if err != nil {
+		return 0, "", err
+	}
 	rep, err := export.Write(dir, export.Source{
-		Keys: s.signer.keys, Checkpoint: note, Final: s.final, Details: s.disclosed(),
+		Policy: policy,
+		Keys:   s.signer.keys, Checkpoint: note, Final: s.final, Details: s.disclosed(),
 		Entries: func(from uint64) ([][]byte, error) {
 			if err := ctx.Err(); err != nil {
 				return nil, err

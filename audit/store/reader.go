@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"time"
 
 	bolt "go.etcd.io/bbolt"
 
@@ -22,13 +21,13 @@ type Reader struct {
 	note []byte
 
 	final []byte
-	now   func() time.Time
+	cfg   Config
 }
 
 // OpenReader opens a store for reading. Where keys.db is not there, details stay closed.
 func OpenReader(cfg Config) (*Reader, error) {
 	cfg = cfg.withDefaults()
-	r := &Reader{now: cfg.Now}
+	r := &Reader{cfg: cfg}
 	if err := r.open(cfg); err != nil {
 		return nil, fmt.Errorf("read audit store: %w", errors.Join(err, r.Close()))
 	}
@@ -96,7 +95,7 @@ func (r *Reader) Details(seq uint64) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	if held, err := heldAt(r.Entries, holds, seq, r.now); err != nil || held {
+	if held, err := heldAt(r.Entries, holds, seq, r.cfg.Now); err != nil || held {
 		return nil, err
 	}
 	return readDetails(r.db.View, r.keys, r.log.Origin, seq)
@@ -104,8 +103,13 @@ func (r *Reader) Details(seq uint64) ([]string, error) {
 
 // Export writes the log up to the newest checkpoint kept. It cannot record that it did: only the gateway appends.
 func (r *Reader) Export(dir, audience string) (export.Report, error) {
+	policy, err := r.cfg.sealPolicy()
+	if err != nil {
+		return export.Report{}, err
+	}
 	return export.Write(dir, export.Source{
-		Keys: r.log, Checkpoint: r.note, Final: r.final, Details: r.Details,
+		Policy: policy,
+		Keys:   r.log, Checkpoint: r.note, Final: r.final, Details: r.Details,
 		Entries: func(from uint64) ([][]byte, error) { return r.Entries(from, 4096) },
 	}, audience)
 }

@@ -22,6 +22,7 @@ func (a *app) verifyCommand() *cobra.Command {
 	var form format
 	var receipt, result, remember, seal string
 	var previous []string
+	var tsa string
 	var details bool
 	cmd := &cobra.Command{
 		Use:   "verify",
@@ -42,8 +43,11 @@ reads it; that, too, is then a finding.`,
 			if err := form.check(formatTable, formatJSON); err != nil {
 				return err
 			}
-			v := &verification{app: a, details: details, remember: remember, seal: seal, previous: previous, when: time.Now().UTC()}
+			v := &verification{app: a, details: details, remember: remember, seal: seal, previous: previous, tsa: tsa, when: time.Now().UTC()}
 			f, err := v.run(cmd.Context(), receipt, result)
+			if err == nil && f != nil && receipt == "" {
+				err = v.stamps(cmd.Context(), f)
+			}
 			if err != nil {
 				if form.value == formatJSON && isFinding(err) && statusOf(err) == statusFailed {
 					err = errors.Join(err, a.printJSON(failureOf(err, v.when)))
@@ -61,6 +65,7 @@ reads it; that, too, is then a finding.`,
 	s.StringVar(&result, "result", "", "with --receipt: `file` with the result bytes it is for")
 	s.StringVar(&remember, "remember", "", "`file` with the checkpoint seen last; updated")
 	s.StringVar(&seal, "seal", "", "your own copy of the log's seal policy, a `file` that says which witnesses must have cosigned")
+	s.StringVar(&tsa, "tsa-ca", "", "verify time stamps under the certificates in this PEM `file`")
 	s.StringArrayVar(&previous, "previous", nil, "with --export: `directory` with an export of the log before this one; repeat it for those before that, newest first")
 	s.BoolVar(&details, "details", false, "with a live gateway: fetch and check the details that may be seen, too")
 	form.register(cmd, formatTable, formatJSON)
@@ -74,6 +79,7 @@ type verification struct {
 	remember string
 	seal     string
 	previous []string
+	tsa      string
 	when     time.Time
 }
 

@@ -28,7 +28,7 @@ func withAdmin(ctx context.Context, dir string, f func(context.Context, jaliv1.A
 	}
 	socket := gateway.Layout(dir).Socket()
 	if !answers(socket) {
-		g, err := gateway.Open(ctx, gateway.Config{Dir: dir, Threads: cfg.Engine.Threads, MemoryLimit: cfg.Engine.Memory, Witness: gateway.WitnessConfig(cfg.Witness), Operator: operatorLog(cfg.LogLevel)})
+		g, err := gateway.Open(ctx, gateway.Config{Dir: dir, Threads: cfg.Engine.Threads, MemoryLimit: cfg.Engine.Memory, Witness: gateway.WitnessConfig(cfg.Witness), Timestamp: cfg.Timestamp.in(dir), Operator: operatorLog(cfg.LogLevel)})
 		if err != nil {
 			return err
 		}

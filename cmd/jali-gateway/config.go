@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"runtime"
 	"time"
 
@@ -25,6 +26,8 @@ type config struct {
 	Metrics string        `yaml:"metrics"`
 	Engine  engineConfig  `yaml:"engine"`
 	Witness witnessConfig `yaml:"witness"`
+	// Timestamp names an RFC 3161 authority; without a URL there are no time stamps.
+	Timestamp timestampConfig `yaml:"timestamp"`
 	// Encrypted bounds the memory of encrypted questions.
 	Encrypted encryptedConfig `yaml:"encrypted"`
 	// LogLevel is debug, info, warn or error.
@@ -42,6 +45,21 @@ type witnessConfig struct {
 	Timeout  time.Duration `yaml:"timeout"`  // for one witness in one round
 	Hold     time.Duration `yaml:"hold"`     // how long an answer of level 2 waits before its asker hears "pending"
 	Grace    time.Duration `yaml:"grace"`    // how long answers of level 1 go on without a quorum
+}
+
+// timestampConfig is how time stamps are obtained.
+type timestampConfig struct {
+	URL   string        `yaml:"url"`
+	CA    string        `yaml:"ca"`    // PEM file, relative to the state directory
+	Every time.Duration `yaml:"every"` // between two stamps
+}
+
+func (c timestampConfig) in(dir string) gateway.TimestampConfig {
+	ca := c.CA
+	if !filepath.IsAbs(ca) {
+		ca = filepath.Join(dir, ca)
+	}
+	return gateway.TimestampConfig{URL: c.URL, CA: ca, Min: c.Every}
 }
 
 // encryptedConfig is in MiB; zero is the default of gateway.EncryptedConfig.
@@ -63,6 +81,7 @@ func defaultConfig() config {
 		Format: configFormat, Listen: "127.0.0.1:8443", Hosts: []string{"localhost", "127.0.0.1"},
 		Engine:    engineConfig{Threads: runtime.NumCPU(), Memory: "2GB"},
 		Witness:   witnessConfig{Interval: time.Second, Timeout: 10 * time.Second, Hold: 20 * time.Second, Grace: 4 * time.Hour},
+		Timestamp: timestampConfig{Every: 24 * time.Hour},
 		Encrypted: encryptedConfig{Upload: 256, Caller: 64, Key: 256, Table: 128},
 	}
 }

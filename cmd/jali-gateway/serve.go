@@ -44,7 +44,7 @@ func serve(ctx context.Context, dir, listen string, out io.Writer, ready func(en
 		cfg.Listen = listen
 	}
 	operator := operatorLog(cfg.LogLevel)
-	g, err := gateway.Open(ctx, gateway.Config{Dir: dir, Threads: cfg.Engine.Threads, MemoryLimit: cfg.Engine.Memory, Witness: gateway.WitnessConfig(cfg.Witness), Encrypted: cfg.Encrypted.limits(), Operator: operator})
+	g, err := gateway.Open(ctx, gateway.Config{Dir: dir, Threads: cfg.Engine.Threads, MemoryLimit: cfg.Engine.Memory, Witness: gateway.WitnessConfig(cfg.Witness), Timestamp: cfg.Timestamp.in(dir), Encrypted: cfg.Encrypted.limits(), Operator: operator})
 	if err != nil {
 		return err
 	}
@@ -57,6 +57,7 @@ func serve(ctx context.Context, dir, listen string, out io.Writer, ready func(en
 	group.Go(func() error { g.Beat(ctx); return nil })
 	group.Go(func() error { return g.Verify(ctx) })
 	group.Go(func() error { return g.Witness(ctx) })
+	group.Go(func() error { g.Timestamps(ctx); return nil })
 	group.Go(func() error { return rpc.ServeAdmin(ctx, layout.Socket(), g, nil) })
 	group.Go(func() error {
 		return rpc.Serve(ctx, rpc.Config{

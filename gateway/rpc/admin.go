@@ -70,6 +70,18 @@ func (s *admins) Unhold(ctx context.Context, in *jaliv1.UnholdRequest) (*jaliv1.
 	return holdProto(s.gateway.Unhold(ctx, account(ctx), in.GetHold(), in.GetOrder(), in.GetJudge()))
 }
 
+func (s *admins) Timestamp(ctx context.Context, _ *jaliv1.TimestampRequest) (*jaliv1.Activated, error) {
+	return activatedProto(s.gateway.Timestamp(ctx))
+}
+
+func (s *admins) ExplainWitness(ctx context.Context, in *jaliv1.ExplainWitnessRequest) (*jaliv1.Activated, error) {
+	return activatedProto(s.gateway.ExplainWitness(ctx, in.GetWitness(), in.GetExplanation(), approver(ctx, in.GetApprover())))
+}
+
+func (s *admins) PublishVerifier(ctx context.Context, in *jaliv1.PublishVerifierRequest) (*jaliv1.Activated, error) {
+	return activatedProto(s.gateway.PublishVerifier(ctx, [32]byte(in.GetDigest()), in.GetWhat(), approver(ctx, in.GetApprover())))
+}
+
 func (s *admins) Status(context.Context, *jaliv1.StatusRequest) (*jaliv1.StatusResponse, error) {
 	return statusProto(s.gateway.Status()), nil
 }
