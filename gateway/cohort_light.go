@@ -5,6 +5,8 @@ import (
 	"errors"
 	"runtime"
 	"slices"
+
+	"jali/gateway/protect"
 )
 
 // A plan over a list of a million codes takes some hundred bytes for each while it is made, and an open question lives for ten minutes. So plans of
@@ -46,6 +48,10 @@ func (a *ask) light() *ask {
 // whole undoes light, for the execution.
 func (g *Gateway) whole(a *ask) error {
 	if !a.blind.light {
+		return nil
+	}
+	if s := a.blind.domain.study; s != nil { // its plan has no groups, so nothing was taken from it
+		a.blind.spec.Select, a.blind.light = []protect.Axis{s.axis()}, false
 		return nil
 	}
 	again, refusal := g.planBlind(a.who, a.blind.req)

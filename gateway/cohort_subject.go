@@ -24,6 +24,9 @@ func (r CohortRequest) subjectDomain(d *catalog.Dataset, s *study) (domain, *Ref
 	if r.Group != "" {
 		return domain{}, &Refusal{Code: NotSupported, Message: "a question about a study is not grouped", Hint: "put the group into the condition, and ask once for each"}
 	}
+	if r.PerPerson != 0 {
+		return domain{}, &Refusal{Code: Invalid, Message: "a participant is in one slot, so there is no cap on slots", Hint: "leave the cap out"}
+	}
 	t := d.Table(r.By)
 	if t == nil || t.Public {
 		return domain{}, &Refusal{Code: UnknownName, Message: "the dataset has no table of persons of this name", Hint: "see the tables: jali catalog"}

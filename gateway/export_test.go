@@ -29,6 +29,9 @@ func (g *Gateway) EvaluateQuiet(ctx context.Context, who identity.Principal, non
 	}
 	s, release := g.slots.take(a)
 	defer release()
+	if err := g.whole(a); err != nil {
+		return nil, err
+	}
 	vectors, err := g.vectors(ctx, a, s)
 	if err != nil {
 		return nil, err

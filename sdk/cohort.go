@@ -21,16 +21,22 @@ import (
 // feedback on a decryption.
 var ErrRejected = errors.New("selector rejected or rule violated")
 
-// CohortQuery is an encrypted question: a number over the categories in Codes, which the gateway does not learn. Everything else
-// is public.
+// CohortQuery is an encrypted question: a number over the categories in Codes, or over the participants in Subjects of a study, which the
+// gateway does not learn. Everything else is public.
 type CohortQuery struct {
 	// Agreement, Purpose, Dataset and Error are as in Query; the agreement must open the kind "encrypted".
 	Agreement, Purpose, Dataset, Error string
-	// By is "table.column": a column with public codes, or a declared band. Two with a comma select pairs of codes.
+	// By is "table.column": a column with public codes, or a declared band. Two with a comma select pairs of codes. With Study it is the
+	// table in which the participants have rows.
 	By string
 	// Codes are the secret: which categories count. With two columns in By, Tuples has one pair of codes per selected cell instead.
 	Codes  []string
 	Tuples [][]string
+	// Study is the id of a study population registered under the agreement, Population its list as it was registered, in its order, and
+	// Subjects the secret: which participants count. One without rows that the question counts adds 0. Population does not leave the client.
+	Study      string
+	Population []string
+	Subjects   []string
 	// Group is "table.column", in the clear: one number for each of its groups. Empty: one number over all.
 	Group string
 	// Where is an SQL condition over the table; it is not encrypted.
@@ -40,7 +46,7 @@ type CohortQuery struct {
 	PerPerson int64
 	// Measure is the column that CohortSum and CohortMean add up.
 	Measure string
-	// Size declares exactly how many categories are selected; MinSize and MaxSize bound a number that stays hidden (MaxSize 0: no
+	// Size declares exactly how many categories or subjects are selected; MinSize and MaxSize bound a number that stays hidden (MaxSize 0: no
 	// upper bound; else MaxSize-MinSize+1 must be a power of two). All 0: no rule.
 	Size, MinSize, MaxSize int64
 	// Progress, if set, hears of each step.
@@ -85,6 +91,31 @@ func (q CohortQuery) check(aggregate string) error {
 	invalid := func(message, hint string) error {
 		return &QueryError{Code: "INVALID", Message: message, Hint: hint}
 	}
+	selection := q.checkCodes
+	if q.Study != "" {
+		selection = q.checkSubjects
+	}
+	if err := selection(); err != nil {
+		return err
+	}
+	switch {
+	case aggregate != "count" && q.Measure == "":
+		return invalid("no measure given", "name the column to add up (--measure)")
+	case aggregate == "count" && q.Measure != "":
+		return invalid("a count has no measure", "leave the measure out, or ask for sum or mean")
+	case q.PerPerson < 0:
+		return invalid("the cap on one person's categories is below 0", "leave it out, or give a number from 1")
+	case q.Size < 0 || q.MinSize < 0 || q.MaxSize < 0 || q.Size > 0 && (q.MinSize > 0 || q.MaxSize > 0):
+		return invalid("the size rule cannot be read", "declare either the exact size, or a smallest and a largest")
+	}
+	return nil
+}
+
+// checkCodes holds the selection of categories together.
+func (q CohortQuery) checkCodes() error {
+	invalid := func(message, hint string) error {
+		return &QueryError{Code: "INVALID", Message: message, Hint: hint}
+	}
 	columns := strings.Split(q.By, ",")
 	for _, name := range columns {
 		if table, column, ok := strings.Cut(name, "."); !ok || table == "" || column == "" {
@@ -101,14 +132,8 @@ func (q CohortQuery) check(aggregate string) error {
 		return invalid("codes of one column cannot select pairs", "with two columns name pairs of codes")
 	case len(q.Codes) == 0 && len(q.Tuples) == 0:
 		return invalid("no codes given", "name the codes to select (--codes)")
-	case aggregate != "count" && q.Measure == "":
-		return invalid("no measure given", "name the column to add up (--measure)")
-	case aggregate == "count" && q.Measure != "":
-		return invalid("a count has no measure", "leave the measure out, or ask for sum or mean")
-	case q.PerPerson < 0:
-		return invalid("the cap on one person's categories is below 0", "leave it out, or give a number from 1")
-	case q.Size < 0 || q.MinSize < 0 || q.MaxSize < 0 || q.Size > 0 && (q.MinSize > 0 || q.MaxSize > 0):
-		return invalid("the size rule cannot be read", "declare either the exact size, or a smallest and a largest")
+	case len(q.Subjects) > 0 || len(q.Population) > 0:
+		return invalid("subjects are selected from a study", "name the study that they take part in (--study)")
 	}
 	return nil
 }
@@ -134,7 +159,7 @@ func (c *Client) cohort(ctx context.Context, q CohortQuery, aggregate string) (*
 		return nil, err
 	}
 	q.Dataset = free.GetPlan().GetDataset()
-	selector, err := c.selector(ctx, q, free)
+	selector, err := c.selected(ctx, q, free)
 	if err != nil {
 		return nil, err
 	}
@@ -194,7 +219,7 @@ func (c *Client) cohort(ctx context.Context, q CohortQuery, aggregate string) (*
 // cohortQuote asks for a quote; one that is refused is an error.
 func (c *Client) cohortQuote(ctx context.Context, q CohortQuery, aggregate string, key []byte) (*jaliv1.CohortServiceQuoteResponse, error) {
 	req := &jaliv1.CohortServiceQuoteRequest{
-		Agreement: q.Agreement, Purpose: q.Purpose, Dataset: q.Dataset, Key: key, By: q.By, Group: q.Group, PerPerson: q.PerPerson, Where: q.Where,
+		Agreement: q.Agreement, Purpose: q.Purpose, Dataset: q.Dataset, Key: key, By: q.By, Study: q.Study, Group: q.Group, PerPerson: q.PerPerson, Where: q.Where,
 		Aggregate: aggregate, Measure: q.Measure, Error: q.Error,
 	}
 	switch {
@@ -358,6 +383,7 @@ func matchesCohort(q CohortQuery, aggregate string, key *storedKey, offer *jaliv
 	}
 	var on struct {
 		By        string `json:"by"`
+		Study     string `json:"study"`
 		Group     string `json:"group"`
 		Where     string `json:"where"`
 		PerPerson int64  `json:"per_person"`
@@ -371,7 +397,7 @@ func matchesCohort(q CohortQuery, aggregate string, key *storedKey, offer *jaliv
 		return errors.New("the receipt does not disclose the question")
 	}
 	id := key.ID()
-	if on.By != q.By || on.PerPerson != q.PerPerson || on.Group != q.Group || on.Where != q.Where || on.Aggregate != aggregate || on.Measure != q.Measure || on.Error != q.Error ||
+	if on.By != q.By || on.Study != q.Study || on.PerPerson != q.PerPerson || on.Group != q.Group || on.Where != q.Where || on.Aggregate != aggregate || on.Measure != q.Measure || on.Error != q.Error ||
 		on.Key != hex.EncodeToString(id[:]) || on.Nonce != hex.EncodeToString(offer.GetNonce()) {
 		return other("question")
 	}

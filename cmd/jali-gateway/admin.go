@@ -22,6 +22,19 @@ import (
 // withAdmin runs f against the gateway of a state directory: the serving one through its socket, or, when none serves, one
 // opened here for as long as f runs. Both take the same path and leave the same entries.
 func withAdmin(ctx context.Context, dir string, f func(context.Context, jaliv1.AdminServiceClient) error) error {
+	return withSocket(ctx, dir, func(ctx context.Context, conn *grpc.ClientConn) error {
+		return f(ctx, jaliv1.NewAdminServiceClient(conn))
+	})
+}
+
+// withStudies is withAdmin for the registration of studies.
+func withStudies(ctx context.Context, dir string, f func(context.Context, jaliv1.StudyServiceClient) error) error {
+	return withSocket(ctx, dir, func(ctx context.Context, conn *grpc.ClientConn) error {
+		return f(ctx, jaliv1.NewStudyServiceClient(conn))
+	})
+}
+
+func withSocket(ctx context.Context, dir string, f func(context.Context, *grpc.ClientConn) error) error {
 	cfg, err := loadConfig(dir)
 	if err != nil {
 		return err
@@ -55,7 +68,7 @@ func withAdmin(ctx context.Context, dir string, f func(context.Context, jaliv1.A
 		return fmt.Errorf("connect to admin socket: %w", err)
 	}
 	defer conn.Close()
-	return adminError(f(ctx, jaliv1.NewAdminServiceClient(conn)))
+	return adminError(f(ctx, conn))
 }
 
 func answers(socket string) bool {

@@ -21,21 +21,22 @@ const maxCodes = 16 << 20
 func (a *app) cohortCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "cohort",
-		Short: "Ask an encrypted question: the gateway does not learn which categories",
-		Long: `Ask a question whose selection of categories stays secret.
+		Short: "Ask an encrypted question: the gateway does not learn which categories or participants",
+		Long: `Ask a question whose selection of categories, or of participants of a registered study, stays secret.
 
 The codes are encrypted here, under a key that never leaves this machine; the gateway computes on them without reading
 them. Data set, column, condition, measure, size rule and accuracy are not secret. The agreement must open the kind "encrypted".
 Keys are kept in ~/.config/jali/keys ($JALI_KEYS), sealed with $JALI_PASSPHRASE if it is set.`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			return usagef("jali cohort count --by COLUMN --codes FILE --error E", "cohort needs a command: count, sum or mean")
+			return usagef("jali cohort count --by COLUMN --codes FILE --error E", "cohort needs a command: count, sum, mean or slots")
 		},
 	}
 	cmd.AddCommand(
 		a.cohortAsk("count", "Count persons per category, added up over the selected ones", (*sdk.Client).CohortCount),
 		a.cohortAsk("sum", "Add up a measure over the selected categories", (*sdk.Client).CohortSum),
 		a.cohortAsk("mean", "Average a measure over the selected categories", (*sdk.Client).CohortMean),
+		a.cohortSlots(),
 	)
 	return cmd
 }
@@ -48,6 +49,7 @@ func (a *app) cohortAsk(name, short string, call cohortCall) *cobra.Command {
 		form                    format
 		q                       sdk.CohortQuery
 		codes                   string
+		subjects                subjectFlags
 		receiptFile, resultFile string
 	)
 	example := "  jali cohort " + name + " --dataset scheme --by medical_claim.icd --codes codes.txt --error 50"
@@ -61,12 +63,17 @@ func (a *app) cohortAsk(name, short string, call cohortCall) *cobra.Command {
 
 It is charged to the agreement's privacy budget, and never refunded. The answer is decrypted and printed only after its receipt has
 verified. --codes takes a file with one code per line, - for standard input, or a list with commas. With two columns in --by each
-line has a pair of codes as CSV, and a list has pairs with semicolons: E10,2019;E11,2020. --group-by asks for one number per group.`,
+line has a pair of codes as CSV, and a list has pairs with semicolons: E10,2019;E11,2020. --group-by asks for one number per group.
+
+With --study the secret is which participants of a registered study count (--subjects), each for the rows in --from; the study's list
+(--population) is your own copy, compared with the registered one and not sent.`,
 		Example: example + "\n  jali cohort " + name + " --by medical_claim.icd --codes E10,E11 --where \"setting = 'inpatient'\" --min-size 2 --error 50 --format json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var err error
-			if strings.Contains(q.By, ",") {
+			if subjects.used() {
+				err = subjects.read(a, codes, &q)
+			} else if strings.Contains(q.By, ",") {
 				q.Tuples, err = a.readTuples(codes)
 			} else {
 				q.Codes, err = a.readCodes(codes)
@@ -104,6 +111,7 @@ line has a pair of codes as CSV, and a list has pairs with semicolons: E10,2019;
 	}
 	ask.registerTerms(cmd, a)
 	form.register(cmd, formatTable, formatCSV, formatJSON)
+	subjects.register(cmd)
 	f := cmd.Flags()
 	f.StringVar(&q.By, "by", "", "`table.column` whose codes are selected; two with a comma select pairs")
 	f.StringVar(&q.Group, "group-by", "", "`table.column` to report by; it is not encrypted")
@@ -113,9 +121,9 @@ line has a pair of codes as CSV, and a list has pairs with semicolons: E10,2019;
 	if name != "count" {
 		f.StringVar(&q.Measure, "measure", "", "`column` to add up")
 	}
-	f.Int64Var(&q.Size, "size", 0, "declare that exactly `K` codes are selected")
-	f.Int64Var(&q.MinSize, "min-size", 0, "declare that at least `K` codes are selected; how many stays secret")
-	f.Int64Var(&q.MaxSize, "max-size", 0, "declare that at most `K` codes are selected; K - min + 1 is a power of two")
+	f.Int64Var(&q.Size, "size", 0, "declare that exactly `K` codes, or subjects, are selected")
+	f.Int64Var(&q.MinSize, "min-size", 0, "declare that at least `K` codes, or subjects, are selected; how many stays secret")
+	f.Int64Var(&q.MaxSize, "max-size", 0, "declare that at most `K` codes, or subjects, are selected; K - min + 1 is a power of two")
 	f.StringVar(&receiptFile, "receipt", "", "write the receipt to a `file`")
 	f.StringVar(&resultFile, "result", "", "write the recorded reply bytes to a `file`, for receipt verify --result")
 	return cmd

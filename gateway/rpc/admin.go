@@ -134,6 +134,7 @@ func ServeAdmin(ctx context.Context, path string, g *gateway.Gateway, ready func
 	s := grpc.NewServer(grpc.Creds(accountCredentials{}), grpc.MaxRecvMsgSize(maxAdmin),
 		grpc.UnaryInterceptor(guard.unary), grpc.StreamInterceptor(guard.stream))
 	jaliv1.RegisterAdminServiceServer(s, &admins{gateway: g})
+	jaliv1.RegisterStudyServiceServer(s, &studies{gateway: g})
 	if ready != nil {
 		ready()
 	}

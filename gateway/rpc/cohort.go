@@ -139,6 +139,7 @@ func cohortNative(in *jaliv1.CohortServiceQuoteRequest) gateway.CohortRequest {
 		Agreement: in.GetAgreement(), Purpose: in.GetPurpose(), Dataset: in.GetDataset(), Key: in.GetKey(),
 		By: in.GetBy(), Group: in.GetGroup(), Where: in.GetWhere(), Aggregate: in.GetAggregate(), Measure: in.GetMeasure(), Error: in.GetError(), PerPerson: in.GetPerPerson(),
 	}
+	req.Study = in.GetStudy()
 	switch rule := in.GetRule().GetRule().(type) {
 	case *jaliv1.SizeRule_Exact:
 		req.Rule.Exact = rule.Exact

@@ -45,7 +45,7 @@ func methods() []string {
 	var out []string
 	for _, d := range []grpc.ServiceDesc{
 		jaliv1.CatalogService_ServiceDesc, jaliv1.QueryService_ServiceDesc, jaliv1.CohortService_ServiceDesc, jaliv1.BudgetService_ServiceDesc,
-		jaliv1.AuditService_ServiceDesc, jaliv1.AdminService_ServiceDesc, healthv1.Health_ServiceDesc,
+		jaliv1.AuditService_ServiceDesc, jaliv1.AdminService_ServiceDesc, jaliv1.StudyService_ServiceDesc, healthv1.Health_ServiceDesc,
 	} {
 		for _, m := range d.Methods {
 			out = append(out, "/"+d.ServiceName+"/"+m.MethodName)
