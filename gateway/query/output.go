@@ -209,14 +209,14 @@ func (o *outputs) aggregate(f *pg.FuncCall) protect.Output {
 	fn := names(f.Funcname)
 	name := fn[len(fn)-1]
 	kind, ok := aggregates[name]
+	if f.Over != nil {
+		c.fail(at, NotSupported, "a window function is not an aggregate", "ROW_NUMBER() OVER (PARTITION BY person_id ORDER BY day) stands in a derived table; ask for plain aggregates with GROUP BY")
+	}
 	if hint := refusedAggregates[name]; hint != "" {
 		c.fail(at, NotSupported, "the aggregate "+quote(name)+" is not part of the language", hint)
 	}
 	if !ok || len(fn) != 1 {
 		c.fail(at, NotSupported, "the function "+quote(name)+" is not part of the language", functionHint(name))
-	}
-	if f.Over != nil {
-		c.fail(at, NotSupported, "a window function is not an aggregate", "ROW_NUMBER() OVER (PARTITION BY person_id ORDER BY day) stands in a derived table; ask for plain aggregates with GROUP BY")
 	}
 	if kind == protect.OutCount {
 		return o.count(f)

@@ -8,12 +8,7 @@ import (
 
 // TestRefuse: the place of the refusal is marked by a section sign, which is taken out of the text before it is compiled.
 func TestRefuse(t *testing.T) {
-	d := scheme(t)
-	for _, tc := range []struct {
-		sql  string
-		code Code
-		hint string // part of message and hint
-	}{
+	refuse(t, []refused{
 		// Rows and values never leave.
 		{"SELECT §* FROM person", NotSupported, "only in COUNT(*)"},
 		{"SELECT §p.* FROM person p", NotSupported, "only in COUNT(*)"},
@@ -161,7 +156,19 @@ func TestRefuse(t *testing.T) {
 		{"§SELECT COUNT(*) FROM claim a JOIN claim b ON a.person_id = b.person_id JOIN enrolment e ON e.person_id = a.person_id GROUP BY a.ward, b.ward, e.state", BoundMissing, "100,000"},
 		{"SELECT §COUNT(*) FROM diagnosis a JOIN diagnosis b ON a.person_id = b.person_id JOIN diagnosis c ON a.person_id = c.person_id JOIN diagnosis d ON a.person_id = d.person_id JOIN diagnosis e ON a.person_id = e.person_id", BoundMissing, "too many rows"},
 		{"SELECT §VAR(a.cost) FROM claim a JOIN diagnosis b ON a.person_id = b.person_id JOIN diagnosis c ON a.person_id = c.person_id JOIN diagnosis d ON a.person_id = d.person_id", BoundMissing, "too many rows"},
-	} {
+	})
+}
+
+type refused struct {
+	sql  string
+	code Code
+	hint string // part of message and hint
+}
+
+func refuse(t *testing.T, cases []refused) {
+	t.Helper()
+	d := scheme(t)
+	for _, tc := range cases {
 		at := strings.Index(tc.sql, "§")
 		sql := strings.Replace(tc.sql, "§", "", 1)
 		_, err := Compile(d, sql)
