@@ -65,8 +65,8 @@ func goSuites() []suite {
 			{"noise/draw/sigma=25.5", "BenchmarkDraw/sigma=25.5", "ns/op", 1e-3, "us", "", "", "<= 2"},
 			{"noise/draw/sigma=1e6", "BenchmarkDraw/sigma=1e6", "ns/op", 1e-3, "us", "", "", "<= 2"},
 		}),
-		goSuite("./audit/store", "^BenchmarkAppend$", "2x", concat(appends("1", ""), appends("16", ""), appends("256", ">= 0.5"))),
-		goSuite("./tools/storebench", "^BenchmarkDurableAppend$", "2x", concat(stores("1"), stores("16"), stores("256"))),
+		goSuite("./audit/store", "^BenchmarkAppend$", "9x", concat(appends("1", ""), appends("16", ""), appends("256", ">= 0.5"))),
+		goSuite("./tools/storebench", "^BenchmarkDurableAppend$", "5x", concat(stores("1"), stores("16"), stores("256"))),
 		goSuite("./audit/store", "^BenchmarkLarge$", "3x", []column{
 			{"audit/open/10M", "BenchmarkLarge", "open-ms", 1, "ms p50", "", "", "<= 1000"},
 			{"audit/proof/10M", "BenchmarkLarge", "proof-us", 1, "us p50", "", "", "<= 500"},
