@@ -4,7 +4,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"math/big"
+	"slices"
 
+	"jali/crypto/noise"
 	"jali/gateway/protect"
 	"jali/sdk/analysis"
 	"jali/sdk/stat"
@@ -17,16 +20,27 @@ func (a *ask) analysis() *analysis.Spec {
 		return nil
 	}
 	s := *a.plan.Analysis
+	s.Levels = nil
 	for _, o := range a.spec.Outputs {
-		if o.Kind == protect.OutCount {
-			v := a.spec.Items[o.N].Sigma2
-			s.Count, s.Sigma2 = o.Name, v.Num.String()+"/"+v.Den.String()
+		if o.Kind != protect.OutCount {
+			continue
+		}
+		if it := a.spec.Items[o.N]; it.Block > 1 && sameNoise(it.Sigma2, a.cost.Lines[0].Sigma2) {
+			s.Levels = append(s.Levels, analysis.Level{Count: o.Name, Block: it.Block})
+		} else if it.Block <= 1 {
+			s.Count, s.Sigma2 = o.Name, it.Sigma2.Num.String()+"/"+it.Sigma2.Den.String()
 		}
 	}
+	slices.SortFunc(s.Levels, func(x, y analysis.Level) int { return y.Block - x.Block })
 	if obligations := a.grant.Obligations(); obligations.MinCohort > 0 {
 		s.MinGroup = obligations.MinCohort
 	}
 	return &s
+}
+
+// sameNoise reports equal variances: a hierarchy whose levels were bought at different errors is read from its leaves.
+func sameNoise(a, b noise.Variance) bool {
+	return new(big.Int).Mul(a.Num, b.Den).Cmp(new(big.Int).Mul(b.Num, a.Den)) == 0
 }
 
 // derive turns the recorded histogram of a table function into the table that was asked for. It reads released values only, and

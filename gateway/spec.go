@@ -17,7 +17,7 @@ func (a *ask) describe() {
 	p := a.plan
 	spec := protect.Spec{Groups: p.Domains}
 	for _, it := range p.Items {
-		spec.Items = append(spec.Items, protect.Item{Name: itemName(it)})
+		spec.Items = append(spec.Items, protect.Item{Name: itemName(it), Block: it.Block})
 	}
 	type canon struct {
 		out  protect.Output
@@ -79,6 +79,8 @@ func remap(h *protect.Having, index []int) *protect.Having {
 
 func itemName(it query.Item) string {
 	switch {
+	case it.Block > 1:
+		return fmt.Sprintf("%s per %d", it.Kind, it.Block)
 	case it.Col == nil:
 		return string(it.Kind)
 	case it.Kind == query.Sum && it.Center != 0:
@@ -104,6 +106,10 @@ func (a *ask) arm(min int64) error {
 	a.spec.Min = min
 	for i := range a.spec.Items {
 		a.spec.Items[i].Sigma2 = a.cost.Lines[i].Sigma2
+	}
+	if a.plan.Analysis != nil {
+		// The cells of a histogram are thin by design, and statistics need them raw. What is hidden are figures that rest on few.
+		a.spec.Min = 0
 	}
 	if !a.plan.Private {
 		return nil

@@ -111,6 +111,9 @@ func (c *checked) checkItems() error {
 		return errors.New("no items")
 	}
 	for _, it := range c.Items {
+		if it.Block < 0 || it.Block > 1 && (c.private || len(c.Groups) == 0) {
+			return fmt.Errorf("item %s takes blocks of cells that are not there", it.Name)
+		}
 		g, err := noise.NewGaussian(it.Sigma2)
 		if err != nil {
 			return fmt.Errorf("item %s: %w", it.Name, err)

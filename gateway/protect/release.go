@@ -32,13 +32,19 @@ func release(raw Raw, c *checked, draw func(*noise.Gaussian) (*big.Int, error)) 
 	noisy := make([][]*big.Int, len(c.Items))
 	for item, g := range c.gauss {
 		noisy[item] = make([]*big.Int, len(cells))
-		for i, cell := range cells {
+		for i := range cells {
+			members := c.block(item, cells, i)
+			if members == nil {
+				continue
+			}
 			y, err := draw(g)
 			if err != nil {
 				return Released{}, fmt.Errorf("release: %w", err)
 			}
-			if x := exact.Values[item][cell.at]; x != nil {
-				y.Add(y, x)
+			for _, cell := range members {
+				if x := exact.Values[item][cell.at]; x != nil {
+					y.Add(y, x)
+				}
 			}
 			noisy[item][i] = y
 		}
@@ -55,6 +61,27 @@ func release(raw Raw, c *checked, draw func(*noise.Gaussian) (*big.Int, error)) 
 		}
 	}
 	return out, nil
+}
+
+// block is the cells that the i-th number of an item is about: the cell itself or, for the first cell of a block, the block's. Nil:
+// the number is another cell's.
+func (c *checked) block(item int, cells []cell, i int) []cell {
+	b := c.Items[item].Block
+	if b <= 1 {
+		return cells[i : i+1]
+	}
+	labels := c.Groups[len(c.Groups)-1].Labels
+	at, end := i%len(labels), len(labels)
+	if labels[end-1].Kind == catalog.Null {
+		end--
+	}
+	switch {
+	case at >= end:
+		return cells[i : i+1]
+	case at%b != 0:
+		return nil
+	}
+	return cells[i : i+min(b, end-at)]
 }
 
 // selectKeys keeps the cells whose number of persons n is at least K and whose n-(K-1)+Y is at least Tau. The released number is
@@ -87,7 +114,7 @@ func (c *checked) derive(cell cell, i int, noisy [][]*big.Int) Row {
 		case o.Kind == OutGroup:
 			label := cell.labels[o.Group]
 			row.Values[j], row.Error95[j] = Cell{Label: &label}, Cell{Absent: true}
-		case small:
+		case small, c.elsewhere(o, i, noisy):
 			row.Values[j], row.Error95[j] = Cell{Absent: true}, Cell{Absent: true}
 		default:
 			row.Values[j], row.Error95[j] = c.measure(o, func(item int) *big.Int { return noisy[item][i] })
@@ -95,6 +122,11 @@ func (c *checked) derive(cell cell, i int, noisy [][]*big.Int) Row {
 	}
 	row.Hidden = hidden(row.Values)
 	return row
+}
+
+// elsewhere reports that a number of the output belongs to another cell of a block.
+func (c *checked) elsewhere(o Output, i int, noisy [][]*big.Int) bool {
+	return o.Kind == OutCount && noisy[o.N][i] == nil
 }
 
 // hidden reports that there are measures and all are absent.

@@ -40,6 +40,9 @@ type Item struct {
 	Sigma2 noise.Variance
 	// Binary is for Suppress: a person adds 0 or 1, so that the sum is a count.
 	Binary bool
+	// Block above 1: one number for so many neighbouring cells of the last group column together, counted from its first label; it
+	// stands in the first of them, and the others have none. The group "other" stays by itself. Release with public keys only.
+	Block int
 }
 
 // Output is one shown column.

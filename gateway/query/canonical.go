@@ -35,6 +35,9 @@ func (p *Plan) Canonical() []byte {
 		if it.Col != nil {
 			fmt.Fprintf(&b, " %s %d", refKey(*it.Col), it.Center)
 		}
+		if it.Block > 1 {
+			fmt.Fprintf(&b, " block %d", it.Block)
+		}
 		fmt.Fprintf(&b, " %s %s\n", it.Lo, it.Hi)
 	}
 	fmt.Fprintf(&b, "bounds %d %d %d %s\n", p.Bounds.Rows, p.Bounds.Groups, p.Bounds.PerCol, p.Form)

@@ -122,6 +122,9 @@ type Item struct {
 	Lo, Hi *big.Int
 	// S2 is the squared L2 sensitivity over all groups (add/remove one person), an integer in squared scaled units.
 	S2 *big.Int
+	// Block above 1: the number is that of so many neighbouring cells of the last group column together, counted from its first
+	// label (the group "other" stays by itself). Each is one number with its own noise: a level of a hierarchical histogram.
+	Block int
 	// Outputs that use it, by index into Plan.Outputs: for pricing by the accuracy asked for each.
 	Outputs []int
 }

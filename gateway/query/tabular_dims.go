@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"jali/gateway/catalog"
+	"jali/gateway/protect"
 	"jali/sdk/analysis"
 )
 
@@ -331,6 +332,25 @@ func (t *tabular) describe(p *Plan) {
 		s.Dims[g] = d.describe(p.GroupBy[g], p.Domains[g].Labels)
 	}
 	p.Analysis = s
+	t.hierarchy(p)
+}
+
+// hierarchy adds the coarser levels of a distribution, where every person is in one cell and so in one node of each level. Each
+// level costs as much as the histogram itself, and a rank read from it is off by the noise of a few nodes instead of that of half
+// the bins; a level of fewer than four nodes would not be worth it.
+func (t *tabular) hierarchy(p *Plan) {
+	last := len(p.GroupBy) - 1
+	if t.stat != analysis.Quantile || t.spec.Dims[last].Name != t.spec.Value || len(p.Items) != 1 || !p.Bounds.Proved || p.Bounds.Groups != 1 || p.Bounds.PerCol != 1 {
+		return
+	}
+	base := p.Items[0]
+	bins := len(p.Domains[last].Labels)
+	for block := analysis.Fanout; bins >= 4*block; block *= analysis.Fanout {
+		it := base
+		it.Block, it.Outputs = block, []int{len(p.Outputs)}
+		p.Outputs = append(p.Outputs, protect.Output{Name: "cells_per_" + strconv.Itoa(block), Kind: protect.OutCount, N: len(p.Items)})
+		p.Items = append(p.Items, it)
+	}
 }
 
 // describe gives the labels of a dimension the values they stand for.

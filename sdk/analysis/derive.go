@@ -34,6 +34,13 @@ func Derive(s Spec, result []byte) (Derived, error) {
 		return Derived{}, err
 	}
 	d := deriver{spec: s, table: t, seed: stat.Seed(sha256.Sum256(result))}
+	for _, l := range s.Levels {
+		level, err := s.level(result, l)
+		if err != nil {
+			return Derived{}, err
+		}
+		d.levels = append(d.levels, level)
+	}
 	if err := d.run(); err != nil {
 		return Derived{}, fmt.Errorf("derive %s: %w", s.Statistic, err)
 	}
@@ -51,8 +58,10 @@ func Derive(s Spec, result []byte) (Derived, error) {
 type deriver struct {
 	spec  Spec
 	table stat.Table
-	seed  stat.Seed
-	out   Derived
+	// levels are the tables of spec.Levels: the number of each block in its first cell.
+	levels []stat.Table
+	seed   stat.Seed
+	out    Derived
 }
 
 func (d *deriver) run() error {
@@ -75,6 +84,9 @@ func (d *deriver) run() error {
 	case MedianSurvival:
 		return d.estimates(stat.MedianSurvival(t, life))
 	case MeanSurvival:
+		if len(s.At) != 1 {
+			return fmt.Errorf("%w: the restricted mean needs one time", ErrSpec)
+		}
 		return d.estimates(stat.RMST(t, life, s.At[0]))
 	case KaplanMeier:
 		return d.curve(stat.KaplanMeier(t, life))
@@ -203,10 +215,16 @@ func (d *deriver) estimates(list []stat.Estimate, err error) error {
 	d.head(d.spec.By, append([]string{name}, intervals...)...)
 	for _, e := range list {
 		lo, hi := e.Reference()
+		if d.spec.Statistic == Prevalence {
+			e.Lo, e.Hi, lo, hi = share(e.Lo), share(e.Hi), share(lo), share(hi)
+		}
 		d.row(e.Group, e.Hidden, e.Warning, e.Value, e.Lo, e.Hi, lo, hi)
 	}
 	return nil
 }
+
+// share keeps an end of an interval where a share can be.
+func share(x float64) float64 { return min(1, max(0, x)) }
 
 func (d *deriver) tests(list []stat.Test, err error) error {
 	if err != nil {
@@ -229,7 +247,7 @@ func (d *deriver) curve(points []stat.CurvePoint, err error) error {
 	d.out.Columns[len(d.spec.By)].Unit = d.unit(d.spec.Time)
 	add := func(time float64, p stat.CurvePoint) {
 		lo, hi := p.Reference()
-		d.row(p.Group, p.Hidden, p.Warning, p.Value, p.Lo, p.Hi, lo, hi, p.AtRisk, p.Events)
+		d.row(p.Group, p.Hidden, p.Warning, p.Value, share(p.Lo), share(p.Hi), share(lo), share(hi), p.AtRisk, p.Events)
 		row := d.out.Rows[len(d.out.Rows)-1]
 		n := len(p.Group)
 		d.out.Rows[len(d.out.Rows)-1] = append(append(append([]any{}, row[:n]...), time), row[n:]...)

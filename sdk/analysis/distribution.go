@@ -15,8 +15,10 @@ type part struct {
 }
 
 // parts cuts the table by the groups asked for.
-func (d *deriver) parts(rest ...string) ([]part, error) {
-	m, err := d.table.Over(append(slices.Clone(d.spec.By), rest...)...)
+func (d *deriver) parts(rest ...string) ([]part, error) { return d.cut(d.table, rest...) }
+
+func (d *deriver) cut(t stat.Table, rest ...string) ([]part, error) {
+	m, err := t.Over(append(slices.Clone(d.spec.By), rest...)...)
 	if err != nil {
 		return nil, err
 	}
@@ -74,12 +76,8 @@ func (d *deriver) quantiles() error {
 	d.head(append(slices.Clone(d.spec.By), "q"), append([]string{"quantile"}, intervals...)...)
 	d.out.Columns[len(d.spec.By)].Label = false
 	d.out.Columns[len(d.spec.By)+1].Unit = d.unit(d.spec.Value)
-	for _, p := range parts {
-		tree, err := d.tree(p.table)
-		if err != nil {
-			return err
-		}
-		dist, err := tree.Consistent()
+	for i, p := range parts {
+		dist, err := d.distribution(i, p.table)
 		if err != nil {
 			return err
 		}
@@ -95,6 +93,39 @@ func (d *deriver) quantiles() error {
 		}
 	}
 	return nil
+}
+
+// distribution is the consistent histogram of the i-th group, from all levels that were bought.
+func (d *deriver) distribution(i int, t stat.Table) (stat.Distribution, error) {
+	tree, err := d.tree(t)
+	if err != nil {
+		return stat.Distribution{}, err
+	}
+	leaves := tree.Levels[0]
+	if len(d.levels) > 0 && len(leaves) == len(t.Cells) {
+		// The tree is complete: blocks that reach beyond the last bin hold bins in which nobody can be.
+		top := d.spec.Levels[0].Block
+		for len(leaves)%top != 0 {
+			leaves, tree.Edges = append(leaves, 0), append(tree.Edges, tree.Edges[len(tree.Edges)-1]+1)
+		}
+		tree.Levels, tree.Fanout = nil, Fanout
+		for l, level := range d.levels {
+			parts, err := d.cut(level, d.spec.Value)
+			if err != nil {
+				return stat.Distribution{}, err
+			}
+			block := d.spec.Levels[l].Block
+			nodes := make([]float64, len(leaves)/block)
+			for n := range nodes {
+				if n*block < len(t.Cells) {
+					nodes[n] = parts[i].table.Cells[n*block]
+				}
+			}
+			tree.Levels = append(tree.Levels, nodes)
+		}
+		tree.Levels = append(tree.Levels, leaves)
+	}
+	return tree.Consistent()
 }
 
 // tree is the histogram of one group over the bins that stand for numbers. Bins of whole numbers name the values at both their

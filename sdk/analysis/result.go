@@ -21,6 +21,15 @@ type recorded struct {
 // table reads the recorded histogram: every cell of the full domain, in catalogue order, the last group column running fastest.
 // A label that is NULL, the group "other", stays out unless missing is set: statistics are of complete cases.
 func (s Spec) table(result []byte, missing bool) (stat.Table, error) {
+	return s.measure(result, s.Count, missing, false)
+}
+
+// level reads the numbers of one level of a hierarchy. They stand in the first cell of each block; the others are 0.
+func (s Spec) level(result []byte, l Level) (stat.Table, error) {
+	return s.measure(result, l.Count, false, true)
+}
+
+func (s Spec) measure(result []byte, name string, missing, sparse bool) (stat.Table, error) {
 	var r recorded
 	dec := json.NewDecoder(bytes.NewReader(result))
 	dec.UseNumber()
@@ -32,7 +41,7 @@ func (s Spec) table(result []byte, missing bool) (stat.Table, error) {
 		switch {
 		case i < len(s.Dims) && c.Role != "group", i >= len(s.Dims) && c.Role == "group":
 			return stat.Table{}, fmt.Errorf("%w: the recorded groups are not those of the analysis", ErrSpec)
-		case c.Role == "measure" && c.Name == s.Count:
+		case c.Role == "measure" && c.Name == name:
 			count = i
 		}
 	}
@@ -74,7 +83,7 @@ func (s Spec) table(result []byte, missing bool) (stat.Table, error) {
 			kept = kept && keep[d][i]
 		}
 		if kept {
-			n, err := cell(row[count])
+			n, err := cell(row[count], sparse)
 			if err != nil {
 				return stat.Table{}, err
 			}
@@ -137,8 +146,14 @@ func labelText(raw string) string {
 	return raw
 }
 
-func cell(raw json.RawMessage) (float64, error) {
+func cell(raw json.RawMessage, sparse bool) (float64, error) {
+	if sparse && string(bytes.TrimSpace(raw)) == "null" {
+		return 0, nil
+	}
 	var n json.Number
+	if bytes.HasPrefix(bytes.TrimSpace(raw), []byte{'"'}) {
+		return 0, fmt.Errorf("%w: a cell of the histogram is no number", ErrSpec)
+	}
 	if err := json.Unmarshal(raw, &n); err != nil || n == "" {
 		return 0, fmt.Errorf("%w: a cell of the histogram is hidden", ErrSpec)
 	}

@@ -24,6 +24,9 @@ type Spec struct {
 	Count  string `json:"count"`
 	Sigma2 string `json:"sigma2"`
 
+	// Levels are the coarser levels of a hierarchical histogram, from the coarsest: each number is that of Block neighbouring bins.
+	Levels []Level `json:"levels,omitempty"`
+
 	Time     string   `json:"time,omitempty"` // names of Dims, like all below
 	Value    string   `json:"value,omitempty"`
 	X        string   `json:"x,omitempty"` // the other side of a correlation
@@ -38,6 +41,16 @@ type Spec struct {
 	At []float64 `json:"at,omitempty"` // times, or shares from 0 to 1, that are asked for
 	// MinGroup hides figures that rest on fewer than so many, noise included.
 	MinGroup int64 `json:"min_group,omitempty"`
+}
+
+// Fanout is that of hierarchical histograms: how many nodes of one level a node of the level above it has (disclosure-control.md
+// section 8).
+const Fanout = 16
+
+// Level is one level of a hierarchical histogram: a recorded measure, with the same noise as Count has.
+type Level struct {
+	Count string `json:"count"`
+	Block int    `json:"block"`
 }
 
 // Dim is a group column: the name it has in the statistics, and for numeric columns the values that each label stands for, in the
