@@ -67,6 +67,9 @@ func (g *Gateway) AddAgreement(ctx context.Context, yaml []byte, approver string
 	if err != nil {
 		return Activated{}, invalid("agreement", err)
 	}
+	if err := checkAuditor(parsed.Encrypted.Auditor); err != nil {
+		return Activated{}, invalid("agreement", err)
+	}
 	if old := g.agreement(parsed.ID); old != nil && parsed.Version <= old.Version {
 		return Activated{}, &Refusal{
 			Code: Invalid, Message: fmt.Sprintf("agreement %s is registered as version %d already", parsed.ID, old.Version),

@@ -66,7 +66,7 @@ func (g *Gateway) Evaluate(ctx context.Context, who identity.Principal, nonce, c
 	if refusal := g.witnesses.admits(ask.data.catalog.Level); refusal != nil {
 		return CohortAnswer{}, g.refuse(ctx, ask, refusal)
 	}
-	key, refusal := g.cohorts.key(g.now(), who, ask.agreement.ID, ask.blind.key)
+	key, refusal := g.cohorts.key(g.now(), who, ask.agreement, ask.blind.key)
 	if refusal != nil {
 		return CohortAnswer{}, g.refuse(ctx, ask, refusal)
 	}
@@ -77,6 +77,13 @@ func (g *Gateway) Evaluate(ctx context.Context, who identity.Principal, nonce, c
 		return CohortAnswer{}, g.refuse(ctx, ask, &Refusal{Code: Unavailable, Message: "gave up waiting for other encrypted questions", Hint: "ask again with the same upload: nothing was charged"})
 	}
 	defer unlock()
+
+	// What the auditor can open is kept before the charge.
+	if ask.blind.opened {
+		if err := g.keepUpload(upload); err != nil {
+			return CohortAnswer{}, g.refuse(ctx, ask, g.notKept(err))
+		}
+	}
 
 	// The nonce serves this upload and no other, from here on.
 	if _, err := g.cohorts.nonces.Redeem(g.now(), nonce, who.Key, q.binding, upload.Commit()); err != nil {
@@ -226,6 +233,7 @@ func (b *blind) request(a *ask) map[string]any {
 		"agreement": b.req.Agreement, "purpose": b.req.Purpose, "dataset": a.data.catalog.ID, "by": b.req.By, "study": b.req.Study, "group": b.req.Group, "where": b.req.Where,
 		"aggregate": b.req.Aggregate, "measure": b.req.Measure, "rule": b.req.Rule, "per_person": b.req.PerPerson, "error": b.req.Error,
 		"key": hex.EncodeToString(b.key[:]), "nonce": hex.EncodeToString(b.nonce[:]), "table": hex.EncodeToString(b.table[:]),
+		"entries": b.layout.Entries(), "opened": b.opened,
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 func (b *blind) input(a *ask) *policy.InputEncrypted {
 	in := &policy.InputEncrypted{
 		Form: "category", Aggregate: b.req.Aggregate, Filter: filtered(a.plan),
-		Entries: int64(b.layout.Entries()), Groups: int64(b.spec.Sums()),
+		Entries: int64(b.layout.Entries()), Groups: int64(b.spec.Sums()), Opened: b.opened,
 	}
 	if b.domain.study != nil {
 		in.Form = "subject"

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bytes"
 	"context"
 	"encoding/hex"
 	"fmt"
@@ -32,6 +33,7 @@ type registered struct {
 	registration *cohort.Registration
 	who          string // principal key
 	agreement    string
+	auditor      []byte // to whom it was opened; nil: to nobody
 	expires      time.Time
 }
 
@@ -39,6 +41,7 @@ type pendingKey struct {
 	params    *cohort.Params
 	who       string
 	agreement string
+	auditor   []byte
 	expires   time.Time
 }
 
@@ -70,7 +73,7 @@ func (g *Gateway) NewKey(who identity.Principal, agreement, params string) (crs 
 		return crs, expires, &Refusal{Code: Rate, Message: "too many keys are being registered", Hint: "register the ones asked for, or wait ten minutes"}
 	}
 	expires = now.Add(crsLife)
-	c.pending[crs] = pendingKey{params: p, who: who.Key, agreement: agreement, expires: expires}
+	c.pending[crs] = pendingKey{params: p, who: who.Key, agreement: agreement, auditor: g.CohortAuditor(agreement), expires: expires}
 	return crs, expires, nil
 }
 
@@ -91,25 +94,34 @@ func (g *Gateway) RegisterKey(ctx context.Context, who identity.Principal, crs [
 	if refusal := g.party(who, waiting.agreement); refusal != nil {
 		return CohortKey{}, g.refuse(ctx, a, refusal)
 	}
-	r, err := cohort.ParseRegistration(waiting.params, crs, body, false)
+	opened := waiting.auditor != nil
+	r, err := cohort.ParseRegistration(waiting.params, crs, body, opened)
 	if err != nil {
 		return CohortKey{}, g.refuse(ctx, a, &Refusal{
 			Code: UploadMalformed, Message: "the key is malformed",
-			Hint: fmt.Sprintf("a key of set %s has %d bytes, with residues below their moduli", waiting.params.ID(), waiting.params.RegistrationBytes()),
+			Hint: fmt.Sprintf("a key of set %s has %d bytes%s, with residues below their moduli", waiting.params.ID(), waiting.params.BodyBytes(opened), withOpening(opened)),
 		})
 	}
 	id := r.ID()
+	details := []audit.Detail{{Name: "owner", Value: actor(who)}, {Name: "pub", Value: "kd sha256:" + hex.EncodeToString(id[:])}}
+	if opened {
+		kept, err := g.keepKey(id, waiting.params, crs, body)
+		if err != nil {
+			return CohortKey{}, g.refuse(ctx, a, g.notKept(err))
+		}
+		details = append(details, audit.Detail{Name: "opening", Value: kept})
+	}
 	entry, err := g.log.Append(context.WithoutCancel(ctx), store.Item{
 		Kind:    audit.Key,
 		Fields:  audit.Object{"act": "add", "alg": waiting.params.ID(), "use": "he", "ag": waiting.agreement, "kid": audit.Digest(id)},
-		Details: []audit.Detail{{Name: "owner", Value: actor(who)}, {Name: "pub", Value: "kd sha256:" + hex.EncodeToString(id[:])}},
+		Details: details,
 		Subject: waiting.agreement,
 	})
 	if err != nil {
 		return CohortKey{}, g.unrecorded(err)
 	}
 	k := CohortKey{ID: id, Expires: now.Add(keyLife), Entry: entry.Seq}
-	c.keep(id, registered{registration: r, who: who.Key, agreement: waiting.agreement, expires: k.Expires})
+	c.keep(id, registered{registration: r, who: who.Key, agreement: waiting.agreement, auditor: waiting.auditor, expires: k.Expires})
 	return k, nil
 }
 
@@ -154,12 +166,19 @@ func (c *cohorts) forget(id cohort.Digest) {
 	c.keyOrder = c.keyOrder[1:]
 }
 
-// key finds a live key of the caller under the agreement. Whose else it might be is not told.
-func (c *cohorts) key(now time.Time, who identity.Principal, agreement string, id cohort.Digest) (*cohort.Registration, *Refusal) {
+func withOpening(opened bool) string {
+	if opened {
+		return " with its opening to the agreement's auditor"
+	}
+	return ""
+}
+
+// key finds a live key of the caller under the agreement, opened to its auditor of now. Whose else it might be is not told.
+func (c *cohorts) key(now time.Time, who identity.Principal, a *agreement, id cohort.Digest) (*cohort.Registration, *Refusal) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	k, ok := c.keys[id]
-	if !ok || k.who != who.Key || k.agreement != agreement || !now.Before(k.expires) {
+	if !ok || k.who != who.Key || k.agreement != a.ID || !bytes.Equal(k.auditor, a.auditorOf()) || !now.Before(k.expires) {
 		return nil, &Refusal{Code: KeyUnknown, Message: "no live key of yours under this agreement has this name", Hint: "register a new key: keys end after 30 days and with the gateway's process"}
 	}
 	return k.registration, nil

@@ -48,6 +48,7 @@ type blind struct {
 	spec    protect.BlindSpec
 	outputs []CohortAggregate
 	layout  *cohort.Layout
+	opened  bool // key and upload carry an opening to the agreement's auditor
 	table   cohort.Digest
 	mapping [32]byte
 	key     cohort.Digest
@@ -295,7 +296,7 @@ func (b *blind) lay(a *ask, p *cohort.Params) *Refusal {
 	if err != nil {
 		return bad("the size rule does not fit the list")
 	}
-	b.layout = layout
+	b.layout, b.opened = layout, a.agreement.auditorOf() != nil
 	b.table = cohort.Domain{Dataset: a.data.catalog.ID, Version: a.data.version, Mapping: hex.EncodeToString(b.mapping[:]), Entries: b.spec.Entries()}.ID(p)
 	return b.describe(a)
 }

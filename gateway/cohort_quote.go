@@ -21,6 +21,7 @@ type CohortOffer struct {
 	Mapping     [32]byte
 	Table       [32]byte
 	UploadBytes int
+	Auditor     []byte // public key to which key and upload are opened; nil: to nobody
 	ReplyBytes  int
 	Aggregates  []CohortAggregate
 }
@@ -52,7 +53,7 @@ func (g *Gateway) QuoteCohort(ctx context.Context, who identity.Principal, req C
 			RowsPerPerson: a.plan.Bounds.Rows, GroupsPerPerson: a.plan.Bounds.Groups, RowsPerGroup: a.plan.Bounds.PerCol,
 		}},
 		Params: b.layout.Params().ID(), Entries: b.spec.Entries(), Mapping: b.mapping, Table: b.table,
-		UploadBytes: b.layout.UploadBytes(), ReplyBytes: len(b.outputs) * b.layout.Params().ReplyBytes(), Aggregates: b.outputs,
+		UploadBytes: b.layout.BodyBytes(b.opened), Auditor: a.agreement.auditorOf(), ReplyBytes: len(b.outputs) * b.layout.Params().ReplyBytes(), Aggregates: b.outputs,
 	}
 	if want := int64(offer.UploadBytes); want > g.cohorts.limits.PerCaller {
 		return CohortOffer{}, &Refusal{Code: BoundMissing, Message: "the upload would be larger than this gateway takes", Hint: "select over a coarser list"}
@@ -108,7 +109,7 @@ func (g *Gateway) issue(ctx context.Context, a *ask, offer *CohortOffer) error {
 		return &Refusal{Code: Invalid, Message: "the name of a key has 32 bytes", Hint: "take it from RegisterKey"}
 	}
 	b.key = cohort.Digest(b.req.Key)
-	key, refusal := c.key(now, a.who, a.agreement.ID, b.key)
+	key, refusal := c.key(now, a.who, a.agreement, b.key)
 	if refusal != nil { // quotes leave no trace, but naming a key that is another's does
 		return g.refuse(ctx, a, refusal)
 	}

@@ -129,7 +129,7 @@ func (g *Gateway) abandon(ctx context.Context, q *question, how string) {
 
 // received is how much of an upload is here, and how much there must be. q.mu is held.
 func (q *question) received() (received, want int64) {
-	want = int64(q.ask.blind.layout.UploadBytes())
+	want = int64(q.ask.blind.layout.BodyBytes(q.ask.blind.opened))
 	switch {
 	case q.upload != nil:
 		received = want

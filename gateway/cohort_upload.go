@@ -127,7 +127,7 @@ func (c *cohorts) begin(ctx context.Context, q *question) *Refusal {
 	if q.intake != nil || q.upload != nil {
 		return nil
 	}
-	intake := cohort.NewIntake(q.ask.blind.layout, false)
+	intake := cohort.NewIntake(q.ask.blind.layout, q.ask.blind.opened)
 	if !c.waits(q) && !c.memory.room(q.who, int64(intake.Want())) {
 		return &Refusal{Code: Rate, Message: "your uploads under way are as large as is allowed at once", Hint: "evaluate one first, or wait for your turn (Admit)"}
 	}
@@ -143,7 +143,7 @@ func (c *cohorts) ticket(q *question) *ticket {
 	q.place.Lock()
 	defer q.place.Unlock()
 	if q.room == nil || c.memory.over(q.room) {
-		q.room = c.memory.join(q.who, int64(q.ask.blind.layout.UploadBytes()))
+		q.room = c.memory.join(q.who, int64(q.ask.blind.layout.BodyBytes(q.ask.blind.opened)))
 	}
 	return q.room
 }
@@ -211,9 +211,9 @@ func uploadRefusal(err error, q *question) *Refusal {
 	r := &Refusal{Code: UploadMalformed, Message: "the upload is malformed: a residue is out of range", Hint: "use a current client and ask for a new quote; nothing was charged"}
 	switch {
 	case errors.Is(err, cohort.ErrTruncated):
-		r.Code, r.Message = UploadTruncated, fmt.Sprintf("the upload ended early: it has %d bytes exactly", q.ask.blind.layout.UploadBytes())
+		r.Code, r.Message = UploadTruncated, fmt.Sprintf("the upload ended early: it has %d bytes exactly", q.ask.blind.layout.BodyBytes(q.ask.blind.opened))
 	case errors.Is(err, cohort.ErrOversized):
-		r.Code, r.Message = UploadOversized, fmt.Sprintf("the upload is too long: it has %d bytes exactly", q.ask.blind.layout.UploadBytes())
+		r.Code, r.Message = UploadOversized, fmt.Sprintf("the upload is too long: it has %d bytes exactly", q.ask.blind.layout.BodyBytes(q.ask.blind.opened))
 	}
 	return r
 }

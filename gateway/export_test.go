@@ -19,7 +19,7 @@ func (g *Gateway) EvaluateQuiet(ctx context.Context, who identity.Principal, non
 		return nil, refusal
 	}
 	a := q.again()
-	key, refusal := g.cohorts.key(g.now(), who, a.agreement.ID, a.blind.key)
+	key, refusal := g.cohorts.key(g.now(), who, a.agreement, a.blind.key)
 	if refusal != nil {
 		return nil, refusal
 	}

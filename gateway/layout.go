@@ -47,6 +47,9 @@ func (d Layout) SealPolicy() string { return filepath.Join(string(d), "seal.poli
 func (d Layout) L2Policy() string   { return filepath.Join(string(d), "l2.policy") }
 func (d Layout) Evidence() string   { return filepath.Join(string(d), "evidence") }
 
+// Openings has keys and uploads of encrypted questions that an auditor can open.
+func (d Layout) Openings() string { return filepath.Join(string(d), "openings") }
+
 func (d Layout) Socket() string   { return filepath.Join(string(d), "admin.sock") }
 func (d Layout) Config() string   { return filepath.Join(string(d), "config.yaml") }
 func (d Layout) Endpoint() string { return filepath.Join(string(d), "endpoint") }

@@ -49,6 +49,9 @@ type CohortQuery struct {
 	// Size declares exactly how many categories or subjects are selected; MinSize and MaxSize bound a number that stays hidden (MaxSize 0: no
 	// upper bound; else MaxSize-MinSize+1 must be a power of two). All 0: no rule.
 	Size, MinSize, MaxSize int64
+	// Auditor is the public key of the auditor to whom the agreement wants questions opened, as the auditor gave it to you; nil: to nobody. A
+	// gateway that names another is not asked: whoever holds the other half reads Codes.
+	Auditor []byte
 	// Progress, if set, hears of each step.
 	Progress func(CohortProgress)
 }
@@ -166,6 +169,10 @@ func (c *Client) cohort(ctx context.Context, q CohortQuery, aggregate string) (*
 	defer selector.Erase()
 
 	q.tell("key", 0, 0)
+	auditor, err := q.auditor(free.GetAuditor())
+	if err != nil {
+		return nil, err
+	}
 	key, offer, registered, err := c.cohortOffer(ctx, q, aggregate, free.GetParams())
 	if err != nil {
 		return nil, err
@@ -175,7 +182,7 @@ func (c *Client) cohort(ctx context.Context, q CohortQuery, aggregate string) (*
 	if err != nil {
 		return nil, err
 	}
-	encryption, err := key.Encrypt(question, selector, nil, key.remember)
+	encryption, err := key.Encrypt(question, selector, auditor, key.remember)
 	if err != nil {
 		return nil, selectorError(err)
 	}

@@ -62,7 +62,7 @@ func (c *Client) cohortOffer(ctx context.Context, q CohortQuery, aggregate, para
 	}
 	for try := 0; ; try++ {
 		if key == nil {
-			if key, registered, err = c.newKey(ctx, path, q.Agreement, params); err != nil {
+			if key, registered, err = c.newKey(ctx, path, q, params); err != nil {
 				return nil, nil, 0, err
 			}
 		}
@@ -104,7 +104,8 @@ func (c *Client) keyPath(agreement, params string) (string, error) {
 }
 
 // newKey makes and registers a key and stores it, with an empty journal, before it is used.
-func (c *Client) newKey(ctx context.Context, path, agreement, params string) (*storedKey, int64, error) {
+func (c *Client) newKey(ctx context.Context, path string, q CohortQuery, params string) (*storedKey, int64, error) {
+	agreement := q.Agreement
 	p, err := cohort.ParamsByID(params)
 	if err != nil {
 		return nil, 0, &GatewayError{Code: "PARAMS", kind: ErrUnavailable, Message: "the gateway asks for a parameter set that this client does not know", Hint: "use a newer client"}
@@ -118,7 +119,11 @@ func (c *Client) newKey(ctx context.Context, path, agreement, params string) (*s
 	if len(asked.GetCrs()) != 32 {
 		return nil, 0, errors.New("register key: the gateway's random string does not have 32 bytes")
 	}
-	secret, body, err := cohort.GenerateKey(p, [32]byte(asked.GetCrs()), nil)
+	auditor, err := q.auditor(asked.GetAuditor())
+	if err != nil {
+		return nil, 0, err
+	}
+	secret, body, err := cohort.GenerateKey(p, [32]byte(asked.GetCrs()), auditor)
 	if err != nil {
 		return nil, 0, fmt.Errorf("make key: %w", err)
 	}

@@ -26,7 +26,7 @@ func (s *cohorts) NewKey(ctx context.Context, in *jaliv1.NewKeyRequest) (*jaliv1
 	if err != nil {
 		return nil, err
 	}
-	return &jaliv1.NewKeyResponse{Crs: crs[:], ExpiresAt: expires.Unix()}, nil
+	return &jaliv1.NewKeyResponse{Crs: crs[:], ExpiresAt: expires.Unix(), Auditor: s.gateway.CohortAuditor(in.GetAgreement())}, nil
 }
 
 func (s *cohorts) RegisterKey(ctx context.Context, in *jaliv1.RegisterKeyRequest) (*jaliv1.RegisterKeyResponse, error) {
@@ -154,7 +154,7 @@ func cohortOfferProto(o gateway.CohortOffer) *jaliv1.CohortServiceQuoteResponse 
 		Allowed: o.Allowed, Reasons: reasonsProto(o.Reasons), Nonce: o.Nonce, Params: o.Params, Entries: int64(o.Entries),
 		Mapping: o.Mapping[:], Table: o.Table[:], UploadBytes: int64(o.UploadBytes), ReplyBytes: int64(o.ReplyBytes),
 		PricePu: int64(o.Price.Rho.PU()), Lines: linesProto(o.Price.Lines), Aggregates: aggregatesProto(o.Aggregates),
-		Plan: planProto(o.Plan), Budget: remainingProto(o.Budget), Population: o.Population, Fits: o.Fits, Warnings: o.Warnings,
+		Plan: planProto(o.Plan), Budget: remainingProto(o.Budget), Population: o.Population, Fits: o.Fits, Warnings: o.Warnings, Auditor: o.Auditor,
 	}
 	if !o.Expires.IsZero() {
 		out.ExpiresAt = o.Expires.Unix()
