@@ -146,6 +146,10 @@ func (a *ask) smallestCountError() float64 {
 	least := math.Inf(1)
 	for i, l := range a.cost.Lines {
 		e, _ := new(big.Float).SetInt(l.E).Float64()
+		if a.controlled() { // rounding is the same for every figure, in its own unit
+			least = min(least, e/math.Pow10(l.Dec))
+			continue
+		}
 		least = min(least, e/rowWeight(a.plan.Items[i]))
 	}
 	return least
@@ -174,7 +178,7 @@ func (a *ask) floors(least float64) string {
 			continue
 		}
 		e := least
-		if o.Kind == protect.OutSum {
+		if o.Kind == protect.OutSum && !a.controlled() {
 			e *= rowWeight(a.plan.Items[o.S]) / math.Pow10(o.Decimals)
 		}
 		parts = append(parts, fmt.Sprintf("%s=%s", c.Name, strconv.FormatFloat(math.Ceil(e), 'f', -1, 64)))

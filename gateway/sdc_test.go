@@ -99,7 +99,7 @@ func patients(n int) []patient {
 		if i == 5 {
 			p.cost, p.visits["b"] = 900_000, 390
 		}
-		if i%10 == 5 {
+		if i%50 == 5 {
 			p.visits["b"]++
 		}
 		out[i] = p
