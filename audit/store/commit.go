@@ -17,7 +17,7 @@ import (
 // be refused for is read before anything of it is put, so one item never disturbs another. An error is a storage error.
 func (s *Store) commitArriving(items iter.Seq[*prepared]) ([]answer, published, error) {
 	out := s.answers[:0]
-	var pub published
+	var root [32]byte
 	err := s.db.Update(func(tx *bolt.Tx) error {
 		w := &transaction{s: s, tx: tx, now: micros(s.cfg.Now())}
 		for _, name := range [][]byte{bEntries, bDetails} {
@@ -27,6 +27,9 @@ func (s *Store) commitArriving(items iter.Seq[*prepared]) ([]answer, published, 
 			return err
 		}
 		for p := range items {
+			// Items arrive while the transaction is open: none is dated before it came.
+			w.now = max(w.now, micros(s.cfg.Now()))
+			s.lastNow = w.now
 			a, err := w.apply(p)
 			if err == nil {
 				out = append(out, answer{p, outcome{a: a}})
@@ -41,15 +44,16 @@ func (s *Store) commitArriving(items iter.Seq[*prepared]) ([]answer, published, 
 		if err := w.keepCheckpoint(false); err != nil {
 			return err
 		}
-		root, err := s.tail.flushComplete(tx)
-		pub = s.signer.published(s.tail.n, root, s.tail.t)
+		var err error
+		root, err = s.tail.flushComplete(tx)
 		return err
 	})
 	if err != nil {
 		return nil, published{}, fmt.Errorf("commit: %w", err)
 	}
 	s.answers = out
-	return out, pub, nil
+	// Published, and so signed, only now: a signature on a tree that a crash takes back would be evidence of a fork.
+	return out, s.signer.published(s.tail.n, root, s.tail.t), nil
 }
 
 // commit writes a batch that is there already.

@@ -18,7 +18,7 @@ import (
 	"jali/audit"
 )
 
-// signer holds the log's private keys. Ed25519 signs after every commit; ML-DSA-44 costs ten times as much and signs only
+// signer holds the log's private keys. Ed25519 signs the trees that are asked for; ML-DSA-44 costs ten times as much and signs only
 // what leaves the process, once per size.
 type signer struct {
 	keys *audit.Keys
