@@ -50,10 +50,10 @@ func TestCoverage(t *testing.T) {
 		seen[s.name] = true
 		c := s.cover(t, n)
 		if c.statistic {
-			t.Logf("| %s | %g | %g | - | %.1f | - | %d |", s.name, s.n, s.sigma, 100*c.noise, c.hidden)
+			t.Logf("| %s | %.0f | %g | - | %.1f | - | %d |", s.name, s.n, s.sigma, 100*c.noise, c.hidden)
 			c.full = c.noise
 		} else {
-			t.Logf("| %s | %g | %g | %.1f | %.1f | %.1f | %d |", s.name, s.n, s.sigma, 100*c.full, 100*c.noise, 100*c.naive, c.hidden)
+			t.Logf("| %s | %.0f | %g | %.1f | %.1f | %.1f | %d |", s.name, s.n, s.sigma, 100*c.full, 100*c.noise, 100*c.naive, c.hidden)
 		}
 		if c.full < least || c.full > most || c.noise < least || c.noise > most {
 			t.Errorf("%s, n %g, sigma %g: covers %.1f %% of parameters and %.1f %% of exact answers in %d runs, want %g to %g %%",
@@ -172,7 +172,7 @@ func TestSize(t *testing.T) {
 			count(&wald, x.WaldP)
 			count(&naive, x.NaiveP)
 		}
-		t.Logf("| %s | %g | %g | %.1f | %.1f | %.1f |", s.name, s.n, s.sigma, 100*p, 100*wald, 100*naive)
+		t.Logf("| %s | %.0f | %g | %.1f | %.1f | %.1f |", s.name, s.n, s.sigma, 100*p, 100*wald, 100*naive)
 		for what, r := range map[string]float64{"bootstrap": p, "quadratic form": wald} {
 			if 1-r < least || 1-r > most {
 				t.Errorf("%s, n %g, sigma %g: %s rejects a true null in %.1f %% of %d runs", s.name, s.n, s.sigma, what, 100*r, n)

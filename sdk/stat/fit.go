@@ -134,12 +134,13 @@ func (p problem) damp(beta, step []float64) float64 {
 	return 1
 }
 
-// Coefficient of a regression, with its ratio (odds, hazard or rate ratio) where the scale is logarithmic.
+// Coefficient of a regression, with its ratio (odds, hazard or rate ratio) where the scale is logarithmic. Bias of a ratio is that of the
+// upper side, the larger one.
 type Coefficient struct {
 	Estimate
 	SE, NoiseSE  float64 // sampling and noise; noise only
 	Statistic, P float64
-	Ratio        Estimate
+	Ratio        Estimate // without a Name where there is none
 }
 
 // Fit is a regression.
