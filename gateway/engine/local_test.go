@@ -246,6 +246,19 @@ func (a *author) question() string {
 	return text
 }
 
+// directed are questions where a wrong proof would show.
+var directed = []string{
+	"SELECT BIN(x.s, 0, 12, 1) AS b, COUNT(DISTINCT x.person_id) AS n FROM (SELECT e.person_id, kind, SUM(sex) AS s FROM person p JOIN event e ON e.person_id = p.person_id GROUP BY e.person_id, kind) x GROUP BY b",
+	"SELECT BIN(x.c, 0, 12, 1) AS b, COUNT(*) AS n FROM (SELECT person_id, kind, COUNT(seq) AS c FROM event GROUP BY person_id, kind) x GROUP BY b",
+	"SELECT BIN(x.k, 0, 12, 1) AS b, COUNT(*) AS n FROM (SELECT person_id, flag, ROW_NUMBER() OVER (PARTITION BY person_id ORDER BY flag) AS k FROM event) x WHERE x.k <= 7 GROUP BY b",
+	"SELECT x.flag, SUM(CLIP(x.room * 20 - x.k, -100, 100)) FROM (SELECT person_id, flag, room, ROW_NUMBER() OVER (PARTITION BY person_id ORDER BY flag DESC) AS k FROM event) x WHERE x.k = 2 GROUP BY x.flag",
+	"SELECT (e.seq > x.first) AS after, (e.flag = 1) AS f, COUNT(DISTINCT e.person_id) FROM event e LEFT JOIN (SELECT person_id, MIN(seq) AS first FROM event WHERE kind = 'B1' GROUP BY person_id) x ON x.person_id = e.person_id GROUP BY after, f",
+	"SELECT COUNT(*) FROM (SELECT DISTINCT person_id, CASE WHEN room > 1 THEN 1 WHEN room < 0 THEN 2 END AS r FROM event) x",
+	"SELECT kind, AVG(CLIP(e.seq - x.last, -12, 0)) FROM event e JOIN (SELECT person_id, MAX(seq) AS last FROM event GROUP BY person_id) x ON x.person_id = e.person_id AND e.seq >= x.last - 2 GROUP BY kind",
+	"SELECT BIN(born - DATE '1920-01-01', 0, 36500, 3650) AS age, (p.person_id IN (SELECT person_id FROM event WHERE flag = 1)) AS exposed, COUNT(*) FROM person p GROUP BY age, exposed",
+	"SELECT x.room, COUNT(*) FROM (SELECT person_id, room, COUNT(*) AS n FROM event GROUP BY person_id, room) x WHERE x.n > 1 GROUP BY x.room",
+}
+
 // without takes a person out of all tables.
 func without(sheets map[string]*sheet, person string) map[string]*sheet {
 	out := map[string]*sheet{"area": sheets["area"]}
@@ -294,8 +307,13 @@ func TestPersonLocal(t *testing.T) {
 		}
 		ordinals := ordinalsOf(t, dir, sheets)
 		a := &author{Rand: r}
-		for range questions {
-			sql := a.question()
+		for n := range len(directed) + questions {
+			sql := ""
+			if n < len(directed) {
+				sql = directed[n]
+			} else {
+				sql = a.question()
+			}
 			p, err := query.Compile(ds, sql)
 			var refusal *query.Error
 			if errors.As(err, &refusal) {

@@ -2,6 +2,8 @@ package query
 
 import (
 	"slices"
+	"strings"
+	"unicode"
 
 	pg "github.com/pganalyze/pg_query_go/v6"
 
@@ -27,7 +29,7 @@ func isCondition(n *pg.Node) bool {
 
 // truth makes a condition a column: 1 where it is true, 0 where it is false, NULL where it is neither.
 func (c *compiler) truth(sc *scope, n *pg.Node) ColumnRef {
-	yes, no := c.where(sc, n), finish(c.cond(sc, n, true))
+	yes := c.where(sc, n)
 	if _, fixed := yes.(constant); fixed {
 		c.failFixed(c.at(n))
 	}
@@ -35,7 +37,7 @@ func (c *compiler) truth(sc *scope, n *pg.Node) ColumnRef {
 	open := nullableCond(yes)
 	if open {
 		e.Else = catalog.Value{}
-		if no != Cond(constant(false)) {
+		if no := finish(c.cond(sc, n, true)); no != Cond(constant(false)) {
 			e.Whens = append(e.Whens, When{no, catalog.IntValue(0)})
 		}
 	}
@@ -98,8 +100,8 @@ func (c *compiler) chosen(n *pg.Node) catalog.Value {
 		c.fail(c.at(n), NotSupported, "CASE gives values", "write THEN 1 or THEN 'label'")
 	}
 	if l.kind == text {
-		if l.text == "" || len(l.text) > maxText {
-			c.fail(l.at, NotSupported, "a label is 1 to 256 bytes long", "write THEN 'label', or NULL for none")
+		if l.text == "" || len(l.text) > maxText || strings.ContainsFunc(l.text, func(r rune) bool { return !unicode.IsPrint(r) }) {
+			c.fail(l.at, NotSupported, "a label is 1 to 256 bytes of printable text", "write THEN 'label', or NULL for none")
 		}
 		return catalog.StringValue(l.text)
 	}

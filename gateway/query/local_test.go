@@ -26,6 +26,9 @@ func TestPersonLocal(t *testing.T) {
 		{"SELECT COUNT(*) FROM (SELECT person_id, race, COUNT(*) AS n FROM person JOIN claim USING (person_id) GROUP BY person_id, race) x", F0, 1, nil},
 		// Three races, and none: four groups of a person that has several rows.
 		{"SELECT COUNT(*) FROM (SELECT person_id, r, COUNT(*) AS n FROM (SELECT c.person_id, CASE WHEN days > 5 THEN 1 WHEN days > 2 THEN 2 END AS r FROM claim c) y GROUP BY person_id, r) x", F0, 3, nil},
+		// A person has one age, but another sum of it in each ward.
+		{"SELECT BIN(s, 0, 200, 50) AS b, COUNT(DISTINCT person_id) FROM (SELECT person_id, ward, SUM(age) AS s FROM person JOIN claim USING (person_id) GROUP BY person_id, ward) x GROUP BY b", F0, 40, []string{"item persons 5 0 1"}},
+		{"SELECT BIN(s, 0, 200, 50) AS b, COUNT(DISTINCT person_id) FROM (SELECT person_id, ward, MAX(age) AS s FROM person JOIN claim USING (person_id) GROUP BY person_id, ward) x GROUP BY b", F0, 40, []string{"item persons 1 0 1"}},
 		{"SELECT COUNT(DISTINCT p.person_id) FROM person p JOIN " + firsts + " ON x.person_id = p.person_id WHERE x.n > 2", F0, 1, []string{"from (claim", "persons(person)"}},
 		{"SELECT COUNT(DISTINCT p.person_id) FROM person p LEFT JOIN " + firsts + " ON x.person_id = p.person_id WHERE x.n IS NULL", F0, 1, []string{"from person, left (claim", "where (1.n null)"}},
 		{"SELECT COUNT(*), COUNT(x.n) FROM person p LEFT JOIN " + firsts + " USING (person_id)", F0, 1, []string{"item rows 1 0 1", "item rows 1 1.n 0 0 1"}},
@@ -162,6 +165,7 @@ func TestRefusePersonLocal(t *testing.T) {
 		{"SELECT CASE sex WHEN 1 THEN 2 END AS g, COUNT(*) FROM person GROUP BY g", NotSupported, "CASE WHEN column"},
 		{"SELECT CASE WHEN sex = 1 THEN 'a' ELSE §1 END AS g, COUNT(*) FROM person GROUP BY g", NotSupported, "one type"},
 		{"SELECT COUNT(*) FROM person WHERE §CASE WHEN sex = 1 THEN 1 ELSE 0 END = 1", NotSupported, "AND and OR"},
+		{"SELECT CASE WHEN sex = 1 THEN §'a‮b' ELSE 'c' END AS g, COUNT(*) FROM person GROUP BY g", NotSupported, "printable"},
 		{"SELECT COUNT(*) FROM person GROUP BY §1 = 1", NotSupported, "same for every row"},
 	})
 }

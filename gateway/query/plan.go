@@ -21,8 +21,8 @@ type Plan struct {
 	Arrange protect.Arrange
 	// Analysis says what the cells mean when the question calls a table function; nil otherwise.
 	Analysis *analysis.Spec
-	Bounds  Bounds
-	Form    Formulation
+	Bounds   Bounds
+	Form     Formulation
 	// Cells is the number of cells of the public domain; with private keys, 0.
 	Cells int64
 	// Private: some group column has private keys; PersonItem is then the index of the COUNT(DISTINCT person) item.

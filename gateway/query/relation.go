@@ -223,9 +223,8 @@ func (r *relation) add(t *pg.ResTarget, name string, d DerivedColumn) {
 		r.c.fail(int(t.Location), NotSupported, "the name "+quote(name)+" cannot be used here", "give each output its own name with AS; names begin with a letter")
 	}
 	d.Column.Name = name
-	if d.Arg != nil {
-		d.Column.PerPerson = perPerson(r.p, *d.Arg)
-	}
+	// A value that all rows of a person share is the same in each group of them, its sums and counts are not.
+	d.Column.PerPerson = (d.Kind == Value || d.Kind == Least || d.Kind == Greatest) && perPerson(r.p, *d.Arg)
 	r.out.Columns, r.as.Columns = append(r.out.Columns, d), append(r.as.Columns, d.Column)
 }
 
