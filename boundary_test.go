@@ -28,7 +28,7 @@ const module = "jali"
 // place when you make it.
 var order = [][]string{
 	{"audit", "crypto/...", "examples", "gateway/catalog", "gateway/identity", "policy/...", "proto/...", "sdk/stat"},
-	{"audit/export", "audit/timestamp", "crypto/cohort/client", "gateway/budget", "gateway/protect", "gateway/synth", "sdk/analysis"},
+	{"audit/approval", "audit/export", "audit/timestamp", "crypto/cohort/client", "gateway/budget", "gateway/protect", "gateway/synth", "sdk/analysis"},
 	{"audit/store", "audit/timestamp/tsatest", "audit/wasm", "audit/witness", "crypto/cohort/client/clienttest", "crypto/cohort/clib", "crypto/cohort/wasm", "gateway/query"},
 	{"gateway/engine"},
 	{"gateway"},

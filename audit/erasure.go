@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -26,6 +27,15 @@ func (s Span) Covers(seq uint64, name string) bool {
 // Covered reports whether any of the spans covers the detail.
 func Covered(spans []Span, seq uint64, name string) bool {
 	return slices.ContainsFunc(spans, func(s Span) bool { return s.Covers(seq, name) })
+}
+
+// SortSpans puts spans in the one order that records have, each once.
+func SortSpans(spans []Span) []Span {
+	out := slices.Clone(spans)
+	slices.SortFunc(out, func(a, b Span) int {
+		return cmp.Or(cmp.Compare(a.From, b.From), cmp.Compare(a.To, b.To), cmp.Compare(a.Name, b.Name))
+	})
+	return slices.Compact(out)
 }
 
 // FormatSpans writes spans as the detail "list" of an ERASE: 5,7-9,12:actor.

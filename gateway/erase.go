@@ -14,13 +14,13 @@ import (
 
 // ErasureOrder says what to erase and who has ordered it. Exactly one of Entries, Query and Person is given.
 type ErasureOrder struct {
-	Scope, Law          string
-	Entries             string  // as ParseSpans reads it
-	Query               *uint64 // an INTENT: it, its outcome, its replays, its stored result
-	Person              string  // name or key fingerprint: every entry that names this person
-	Order               string
-	Approver, Approver2 string
-	Preview             bool // only tell what would be erased
+	Scope, Law string
+	Entries    string  // as ParseSpans reads it
+	Query      *uint64 // an INTENT: it, its outcome, its replays, its stored result
+	Person     string  // name or key fingerprint: every entry that names this person
+	Order      string
+	Approvals  [][]byte // two, of the text that a preview tells (approval.Sign)
+	Preview    bool     // only tell what would be erased
 }
 
 // Erasure is what became of an order.
@@ -29,6 +29,7 @@ type Erasure struct {
 	Erase, Erased uint64
 	Keys          int
 	Ended         []string // agreements
+	Text          []byte   // what approvers sign
 }
 
 // Erase destroys the keys of details and of the stored results of their questions. Nothing is refunded, and a question that
@@ -42,8 +43,8 @@ func (g *Gateway) Erase(ctx context.Context, o ErasureOrder) (Erasure, error) {
 	if len(spans) == 0 {
 		return Erasure{}, &Refusal{Code: NotFound, Message: "no entry has details that this names", Hint: "jali-auditor list shows the entries of the log"}
 	}
-	out := Erasure{Entries: audit.FormatSpans(spans)}
-	order := store.Erasure{Scope: o.Scope, Law: o.Law, Spans: spans, Order: o.Order, Approver: o.Approver, Approver2: o.Approver2}
+	spans = audit.SortSpans(spans)
+	out := Erasure{Entries: audit.FormatSpans(spans), Text: g.eraseText(o, spans)}
 	var agreements []string
 	for _, pin := range g.log.ActiveNames("") {
 		_, seq, _ := g.log.Active(pin.Name)
@@ -60,11 +61,16 @@ func (g *Gateway) Erase(ctx context.Context, o ErasureOrder) (Erasure, error) {
 	if err := g.checkHeld(spans); err != nil {
 		return Erasure{}, err
 	}
+	record, who, err := g.approved(out.Text, o.Approvals)
+	if err != nil {
+		return Erasure{}, err
+	}
+	order := store.Erasure{Scope: o.Scope, Law: o.Law, Spans: spans, Order: o.Order, Approver: record[0], Approver2: record[1]}
 	if err := g.log.CheckErasure(order); err != nil {
 		return Erasure{}, invalid("erasure", err)
 	}
 	for _, id := range agreements {
-		if err := g.endAgreement(ctx, id, o); err != nil {
+		if err := g.endAgreement(ctx, id, who[0].Name); err != nil {
 			return Erasure{}, err
 		}
 	}
@@ -81,7 +87,7 @@ func (g *Gateway) Erase(ctx context.Context, o ErasureOrder) (Erasure, error) {
 }
 
 // endAgreement records that an agreement is over and forgets its text.
-func (g *Gateway) endAgreement(ctx context.Context, id string, o ErasureOrder) error {
+func (g *Gateway) endAgreement(ctx context.Context, id, approver string) error {
 	a := g.agreement(id)
 	if a == nil {
 		return &Refusal{Code: Unavailable, Message: "agreement " + id + " cannot be read", Hint: "run jali-gateway doctor"}
@@ -90,7 +96,7 @@ func (g *Gateway) endAgreement(ctx context.Context, id string, o ErasureOrder) e
 		Kind:    audit.Agreement,
 		Fields:  audit.Object{"ag": id, "agv": a.Version + 1, "st": "ended", "pu": purposes(a.Purposes)},
 		Subject: "erasure", Class: "agreement-end",
-		Details: []audit.Detail{{Name: "approver", Value: o.Approver}},
+		Details: []audit.Detail{{Name: "approver", Value: approver}},
 	})
 	if err != nil {
 		return g.unrecorded(err)

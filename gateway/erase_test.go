@@ -8,18 +8,67 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 
 	bolt "go.etcd.io/bbolt"
 
 	"jali/audit"
+	"jali/audit/approval"
 	"jali/examples"
 	"jali/gateway"
+	"jali/gateway/identity"
 )
 
 func eraseOrder(change func(*gateway.ErasureOrder)) gateway.ErasureOrder {
-	o := gateway.ErasureOrder{Scope: "query", Law: "GDPR:17.1", Order: "order 7", Approver: "ada", Approver2: "bo"}
+	o := gateway.ErasureOrder{Scope: "query", Law: "GDPR:17.1", Order: "order 7"}
 	change(&o)
 	return o
+}
+
+// people approve orders with certificates of the office's authority.
+type people struct {
+	t  *testing.T
+	ca *identity.CA
+}
+
+func (s *office) people(t *testing.T) people {
+	t.Helper()
+	layout := gateway.Layout(s.dir)
+	ca, err := identity.LoadCA(layout.CACert(), layout.CAKey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return people{t, ca}
+}
+
+func (p people) approve(text []byte, name string, role identity.Role) []byte {
+	p.t.Helper()
+	c, err := p.ca.IssueClient(name, "Authority", role, time.Now())
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	pair, err := c.TLS()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	a, err := approval.Sign(text, pair)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return a
+}
+
+// erase previews an order, has two people approve its text, and carries it out.
+func (s *office) erase(t *testing.T, o gateway.ErasureOrder) (gateway.Erasure, error) {
+	t.Helper()
+	o.Preview = true
+	preview, err := s.Erase(t.Context(), o)
+	if err != nil {
+		return preview, err
+	}
+	p := s.people(t)
+	o.Preview, o.Approvals = false, [][]byte{p.approve(preview.Text, "ada", identity.Custodian), p.approve(preview.Text, "bo", identity.Regulator)}
+	return s.Erase(t.Context(), o)
 }
 
 // An erased question is not served again, costs again, and its text and answer are nowhere in the files. Its neighbours,
@@ -48,7 +97,7 @@ func TestErase(t *testing.T) {
 		t.Fatal("a preview erased")
 	}
 	o.Preview = false
-	got, err := s.Erase(t.Context(), o)
+	got, err := s.erase(t, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,7 +151,7 @@ func TestErasePerson(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Erase(t.Context(), eraseOrder(func(o *gateway.ErasureOrder) { o.Scope, o.Person = "person", "alice" })); err != nil {
+	if _, err := s.erase(t, eraseOrder(func(o *gateway.ErasureOrder) { o.Scope, o.Person = "person", "alice" })); err != nil {
 		t.Fatal(err)
 	}
 	entries, _, err := s.Entries(t.Context(), clerk, 0, 1000, true)
@@ -146,13 +195,13 @@ func TestEraseAgreement(t *testing.T) {
 	if _, err := s.Erase(t.Context(), eraseOrder(func(o *gateway.ErasureOrder) { o.Entries = list(audit.Dataset) })); refusal(t, err).Code != gateway.Invalid {
 		t.Errorf("manifest in use: %v", err)
 	}
-	if _, err := s.Erase(t.Context(), eraseOrder(func(o *gateway.ErasureOrder) { o.Entries, o.Approver2 = list(audit.Agreement), "ada" })); refusal(t, err).Code != gateway.Invalid {
-		t.Errorf("one approver: %v", err)
+	if _, err := s.Erase(t.Context(), eraseOrder(func(o *gateway.ErasureOrder) { o.Entries = list(audit.Agreement) })); refusal(t, err).Code != gateway.Invalid {
+		t.Errorf("nobody approves: %v", err)
 	}
 	if _, err := s.Answer(t.Context(), alice, question("SELECT COUNT(*) FROM nhefs", "30")); err != nil {
 		t.Errorf("a refused erasure ended the agreement: %v", err)
 	}
-	got, err := s.Erase(t.Context(), eraseOrder(func(o *gateway.ErasureOrder) { o.Entries = list(audit.Agreement) }))
+	got, err := s.erase(t, eraseOrder(func(o *gateway.ErasureOrder) { o.Entries = list(audit.Agreement) }))
 	if err != nil || !slices.Equal(got.Ended, []string{examples.NHEFSAgreementID}) {
 		t.Fatal(got, err)
 	}

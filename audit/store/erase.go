@@ -107,11 +107,7 @@ func (s *Store) checkErasure(e Erasure) ([]audit.Span, error) {
 	case len(e.Spans) == 0:
 		return nil, fail("no entries are named")
 	}
-	spans := slices.Clone(e.Spans)
-	slices.SortFunc(spans, func(a, b audit.Span) int {
-		return cmp.Or(cmp.Compare(a.From, b.From), cmp.Compare(a.To, b.To), cmp.Compare(a.Name, b.Name))
-	})
-	spans = slices.Compact(spans)
+	spans := audit.SortSpans(e.Spans)
 	// The list is a detail: in base64url, with salt and name, it must stay below 48 KiB.
 	if len(audit.FormatSpans(spans)) > 32<<10 {
 		return nil, fail("the list of entries is too long for one entry: order several erasures")

@@ -45,7 +45,7 @@ itself, and the report says so: a record that was replaced as a whole then verif
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	a.from.register(root)
-	root.AddCommand(a.verifyCommand(), a.listCommand(), a.showCommand(), a.spendCommand(), a.replayCommand(), a.watchCommand(), a.holdCommand(), a.unholdCommand(), a.exportCommand(), a.witnessCommand(), a.versionCommand())
+	root.AddCommand(a.verifyCommand(), a.listCommand(), a.showCommand(), a.spendCommand(), a.replayCommand(), a.watchCommand(), a.holdCommand(), a.unholdCommand(), a.approveCommand(), a.exportCommand(), a.openCommand(), a.witnessCommand(), a.versionCommand())
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)

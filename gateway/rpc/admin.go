@@ -50,7 +50,7 @@ func (s *admins) Export(ctx context.Context, in *jaliv1.ExportRequest) (*jaliv1.
 func (s *admins) Erase(ctx context.Context, in *jaliv1.EraseRequest) (*jaliv1.EraseResponse, error) {
 	o := gateway.ErasureOrder{
 		Scope: in.GetScope(), Law: in.GetLaw(), Entries: in.GetEntries(), Person: in.GetPerson(), Order: in.GetOrder(),
-		Approver: approver(ctx, in.GetApprover()), Approver2: in.GetApprover2(), Preview: in.GetPreview(),
+		Approvals: in.GetApprovals(), Preview: in.GetPreview(),
 	}
 	if q, ok := in.GetWhat().(*jaliv1.EraseRequest_Query); ok {
 		o.Query = &q.Query
@@ -59,7 +59,7 @@ func (s *admins) Erase(ctx context.Context, in *jaliv1.EraseRequest) (*jaliv1.Er
 	if err != nil {
 		return nil, err
 	}
-	return &jaliv1.EraseResponse{Entries: done.Entries, Erase: done.Erase, Erased: done.Erased, Keys: int64(done.Keys), Ended: done.Ended}, nil
+	return &jaliv1.EraseResponse{Entries: done.Entries, Erase: done.Erase, Erased: done.Erased, Keys: int64(done.Keys), Ended: done.Ended, Text: string(done.Text)}, nil
 }
 
 func (s *admins) Hold(ctx context.Context, in *jaliv1.HoldRequest) (*jaliv1.HoldResponse, error) {
