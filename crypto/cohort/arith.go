@@ -23,6 +23,7 @@ type arith struct {
 // limb is one prime q_i with constants in the scalings the evaluation needs; "x*2^64" is Montgomery form.
 type limb struct {
 	*ring.SubRing
+	fast    *ifma // nil: the library's transform
 	q, qinv uint64
 	bred    []uint64
 	mask    uint64   // bits of q-1
@@ -103,7 +104,7 @@ func newLimb(p *Params, s *ring.SubRing, bf *big.Int, at int) limb {
 	centre := new(big.Int).Lsh(t, kappa-1)
 	r64 := mod(pow2(64))
 	l := limb{
-		SubRing: s, q: q, qinv: s.MRedConstant, bred: s.BRedConstant,
+		SubRing: s, fast: newIFMA(s), q: q, qinv: s.MRedConstant, bred: s.BRedConstant,
 		mask: uint64(1)<<bits.Len64(q-1) - 1, half: (q - 1) / 2,
 		t: p.t % q, t64: mul(p.t%q, r64),
 		rhoOff: q - mod(new(big.Int).Add(centre, new(big.Int).SetUint64((p.t-1)/2))),
@@ -127,6 +128,15 @@ func product(q []uint64) *big.Int {
 		v.Mul(v, new(big.Int).SetUint64(x))
 	}
 	return v
+}
+
+// transform is the forward transform of x, below 4q, in place; values come out below 8q.
+func (l *limb) transform(x []uint64) {
+	if l.fast != nil {
+		l.fast.transform(x, l.q)
+		return
+	}
+	l.NTTLazy(x, x)
 }
 
 // mul is x*y mod q for residues below 2^64, one of them below q.

@@ -20,8 +20,8 @@ import (
 
 const million = 1_000_000
 
-// cpu is the processor time that f takes, in milliseconds.
-func cpu(f func()) float64 {
+// cpuTime is the processor time that f takes, in milliseconds.
+func cpuTime(f func()) float64 {
 	var a, b syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &a); err != nil {
 		panic(err)
@@ -38,7 +38,7 @@ func cpu(f func()) float64 {
 type best map[string]float64
 
 func (m best) time(name string, f func()) {
-	if v := cpu(f); m[name] == 0 || v < m[name] {
+	if v := cpuTime(f); m[name] == 0 || v < m[name] {
 		m[name] = v
 	}
 }
@@ -241,7 +241,7 @@ func BenchmarkWorkers(b *testing.B) {
 	wall := func(workers int) (ms, used float64) {
 		e.Workers = workers
 		start := time.Now()
-		used = cpu(func() { evaluate(b, e) })
+		used = cpuTime(func() { evaluate(b, e) })
 		return float64(time.Since(start).Microseconds()) / 1e3, used
 	}
 	var one, two, cpu1, cpu2 float64

@@ -151,7 +151,7 @@ func (sec *secret) encryptPoly(p *Params, seed Digest, j int, x []int64) []byte 
 		for c, v := range x {
 			buf[c] = l.signed(v)
 		}
-		l.NTTLazy(buf, buf)
+		l.transform(buf)
 		ntt := sec.ntt[i]
 		for c := range buf {
 			buf[c] = ring.BRedAdd(buf[c]+2*l.q-ring.MRedLazy(c1[c], ntt[c], l.q, l.qinv), l.q, l.bred)

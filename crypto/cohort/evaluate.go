@@ -210,9 +210,9 @@ func (w *worker) block(e *Evaluation, jobs []*job, seed Digest, j int) {
 		}
 		for k, o := range w.ops {
 			o.rho(w.rho, l)
-			l.NTTLazy(w.rho, w.rho)
+			l.transform(w.rho)
 			o.mu(w.mu, l)
-			l.NTTLazy(w.mu, w.mu)
+			l.transform(w.mu)
 			rho0, mu0 := o.constants(l)
 			w.sums[k].add(i, l, w.h0, w.c1, w.rho, w.mu, rho0, mu0)
 		}

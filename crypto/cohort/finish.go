@@ -55,13 +55,14 @@ func (a *accumulator) combine(p *Params, reg *Registration, offset uint64, seed 
 				d0.dot(sums, digits[i], reg.rlk[i].b[j], reg.rlk[i].a[j])
 				continue
 			}
-			l.NTTLazy(digit[i], x) // digits are below q_i, and so below 2q_j
+			copy(x, digit[i]) // digits are below q_i, and so below 2q_j
+			l.transform(x)
 			d0.dot(sums, x, reg.rlk[i].b[j], reg.rlk[i].a[j])
 		}
 		for c, v := range u {
 			x[c] = l.signed(v)
 		}
-		l.NTTLazy(x, x)
+		l.transform(x)
 		d0.dot(sums, x, reg.pk.b[j], reg.pk.a[j])
 
 		// The key is in Montgomery form, so one reduction brings both sums to scale 1.
