@@ -23,7 +23,7 @@ func TestNestedPairs(t *testing.T) {
 		t.Fatal(err)
 	}
 	people := patients(16_384)
-	s := newWard(t, people, `"refusals": 20`, `"refusals": 1000000`, `"cells": 400`, `"cells": 1000000`)
+	s := newWard(t, people, `"refusals": 20`, `"refusals": 1000000`, `"cells": 100`, `"cells": 1000000`)
 	r := rand.New(rand.NewPCG(41, 41))
 	both, twin, first := 0, 0, 0
 	for i := range pairs {
@@ -259,7 +259,7 @@ func TestMemoryLasts(t *testing.T) {
 
 // The quota of cells is the smallest of cap, policy and a quarter of the persons, and is held in the transaction of the charge.
 func TestCellQuota(t *testing.T) {
-	s := newWard(t, patients(150), `"cells": 400`, `"cells": 50`) // 128/4 = 32
+	s := newWard(t, patients(150), `"cells": 100`, `"cells": 50`) // 128/4 = 32
 	told := 0
 	for i := range 40 {
 		_, err := s.Answer(t.Context(), uma, onWard(uma, fmt.Sprintf("SELECT COUNT(*) FROM person WHERE nr >= %d", i)))

@@ -22,7 +22,7 @@ func TestControl(t *testing.T) {
 	if err != nil || !v.Allowed {
 		t.Fatalf("Replay = %+v, %v; want an allow", v, err)
 	}
-	want := &Control{MinCell: 11, Base: 5, Percent: 10, Dominance: 90, Cells: 400, Refusals: 20}
+	want := &Control{MinCell: 11, Base: 5, Percent: 10, Dominance: 90, Cells: 100, Refusals: 20}
 	if diff := cmp.Diff(want, v.Obligations.Control); diff != "" {
 		t.Error(diff)
 	}
