@@ -26,7 +26,7 @@ func mixed() int {
 	if os.Getenv("JALI_LONG") != "" {
 		return 100_000
 	}
-	return 5_000
+	return 10_000
 }
 
 // question is a policy input that the default bundle allows.
@@ -159,10 +159,11 @@ func addPolicy(t *testing.T, dir string, add func(store.Item) store.Appended) st
 	return digest
 }
 
-// A log of thousands of mixed entries: the recomputed budgets are what the files hold, and every decision is what its bundle
-// gives. Then falsehoods are planted, and each is found and named.
+// A log of thousands of mixed entries, with one decision that its bundle does not give: the recomputed budgets are what the files
+// hold, every other decision is what its bundle gives, and the one is found and named. Then one nano-rho is planted, and found.
 func TestSpendAndReplay(t *testing.T) {
-	dir := mixedLog(t, mixed(), nil)
+	const flipped = 2341
+	dir := mixedLog(t, mixed(), planted{flipped: func(in *policy.Input) { in.Query.Columns[0].Sensitivity = "high" }})
 	vkeys := filepath.Join(dir, "vkeys")
 	status, out, errs := auditor("spend", "--dir", dir, "--vkeys", vkeys)
 	if status != statusOK || !strings.Contains(out, "2 ledgers as the gateway claims them") {
@@ -170,11 +171,14 @@ func TestSpendAndReplay(t *testing.T) {
 	}
 	status, out, errs = auditor("replay", "--dir", dir, "--vkeys", vkeys, "--format", "json")
 	var got decisions
-	if err := json.Unmarshal([]byte(out), &got); err != nil || status != statusOK {
+	if err := json.Unmarshal([]byte(out), &got); err != nil || status != statusFailed {
 		t.Fatalf("replay: %d\n%s%s", status, out, errs)
 	}
-	if got.Repeated != got.Intents || got.Intents < uint64(mixed()/3) || got.Refused == 0 || len(got.NoBundle) > 0 || len(got.Differences) > 0 {
+	if got.Repeated != got.Intents || got.Intents < uint64(mixed()/3) || got.Refused == 0 || len(got.NoBundle) > 0 {
 		t.Errorf("replay: %+v", got)
+	}
+	if len(got.Differences) != 1 || !strings.Contains(got.Differences[0].What, "the policy says no") || costOf(t, dir, got.Differences[0].Entry) != 1_000+flipped {
+		t.Errorf("the one flipped decision: %+v", got.Differences)
 	}
 	t.Logf("%d decisions of %d entries repeated", got.Repeated, mixed())
 
@@ -183,7 +187,7 @@ func TestSpendAndReplay(t *testing.T) {
 		t.Fatal(errs)
 	}
 	status, out, errs = auditor("replay", "--export", export, "--bundles", filepath.Join(dir, "policy"))
-	if status != statusOK || !strings.Contains(out, fmt.Sprintf("%d of %d decisions", got.Intents, got.Intents)) {
+	if status != statusFailed || !strings.Contains(out, fmt.Sprintf("%d of %d decisions", got.Intents, got.Intents)) || !strings.Contains(errs, "1 decisions differ") {
 		t.Errorf("replay of an export: %d\n%s%s", status, out, errs)
 	}
 	if status, out, _ = auditor("replay", "--export", export); status != statusOK || !strings.Contains(out, "0 of ") || !strings.Contains(out, "not to be had here") {
@@ -199,6 +203,25 @@ func TestSpendAndReplay(t *testing.T) {
 	if status != statusFailed || strings.Count(out, "DIFFERENCE") != 1 || !strings.Contains(out, "population insured: spent, as the gateway claims") || !strings.Contains(out, "(+1 nano-rho)") {
 		t.Errorf("a planted nano-rho: %d\n%s", status, out)
 	}
+}
+
+// costOf is the price of a question, which says here which one it is.
+func costOf(t *testing.T, dir string, seq uint64) int64 {
+	t.Helper()
+	r, err := store.OpenReader(store.InDir(dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	lines, err := r.Entries(seq, 1)
+	if err != nil || len(lines) != 1 {
+		t.Fatal(err)
+	}
+	e, err := audit.ParseEntry(lines[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e.Part("cost", "r")
 }
 
 func plantNano(t *testing.T, dir string) {
