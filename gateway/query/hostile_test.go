@@ -36,6 +36,10 @@ func TestScanLimits(t *testing.T) {
 		{"sums allowed by the scanner", "SELECT COUNT(*) FROM claim WHERE days = " + strings.Repeat("1+", 120) + "1", ""},
 		{"16 selects", "SELECT COUNT(*) FROM person WHERE person_id IN " + strings.Repeat("(SELECT person_id FROM claim WHERE person_id IN ", 14) + "(SELECT person_id FROM claim" + strings.Repeat(")", 15), ""},
 		{"17 selects", "SELECT COUNT(*) FROM person WHERE person_id IN " + strings.Repeat("(SELECT person_id FROM claim WHERE person_id IN ", 15) + "(SELECT person_id FROM claim" + strings.Repeat(")", 16), TextLimit},
+		{"4 CASEs deep", "SELECT COUNT(*) FROM claim GROUP BY " + strings.Repeat("CASE WHEN ", 5), TextLimit},
+		{"64 CASEs", "SELECT COUNT(*) FROM claim GROUP BY " + strings.Repeat("CASE x.end + ", 65), TextLimit},
+		{"64 WHENs", "SELECT CASE" + strings.Repeat(" WHEN days = 1 THEN 1", 65) + " ELSE 0 END AS g, COUNT(*) FROM claim GROUP BY g", TextLimit},
+		{"16 uses of WITH", "WITH a AS (SELECT person_id FROM claim GROUP BY person_id), b AS (SELECT x.person_id FROM a x JOIN a y USING (person_id) JOIN a z USING (person_id)), c AS (SELECT x.person_id FROM b x JOIN b y USING (person_id) JOIN b z USING (person_id)) SELECT COUNT(*) FROM c x JOIN c y USING (person_id)", TextLimit},
 		{"name of 64", "SELECT COUNT(*) FROM " + strings.Repeat("a", 64), TextLimit},
 		{"41 digits", "SELECT COUNT(*) FROM claim WHERE days = " + strings.Repeat("1", 41), TextLimit},
 		{"9 tables", "SELECT COUNT(*) FROM person a" + func() (s string) {
@@ -164,7 +168,10 @@ func check(t *testing.T, d *catalog.Dataset, sql string, code Code) {
 // TestNesting: chains of every construct that nests, as long as the scanner lets them be, return.
 func TestNesting(t *testing.T) {
 	d := scheme(t)
-	for _, unit := range []string{"(", "NOT (", "- ", "1+", "1*", "days = ", "days IN (", "NOT ", "f(", "f(f,", "x.", "COALESCE(", "ROW(", "ARRAY ", "days IS NULL IS ", "days BETWEEN ", "CAST(", "EXISTS (", "a JOIN ", "a OR ", "a AND ", "(SELECT ", "1 <> ", "a, ", "ON ", "COLLATE "} {
+	for _, unit := range []string{
+		"(", "NOT (", "- ", "1+", "1*", "days = ", "days IN (", "NOT ", "f(", "f(f,", "x.", "COALESCE(", "ROW(", "ARRAY ", "days IS NULL IS ", "days BETWEEN ", "CAST(", "EXISTS (", "a JOIN ", "a OR ", "a AND ", "(SELECT ", "1 <> ", "a, ", "ON ", "COLLATE ",
+		"CASE ", "CASE WHEN ", "CASE WHEN days = 1 THEN ", "CASE x.end + ", "CASE WHEN x.end = ", "CASE WHEN 1 = 1 THEN 1 ELSE ", "(SELECT person_id FROM ", "WITH x AS (SELECT ", "BIN(", "CLIP(days + ", "f(1) OVER (PARTITION BY ", "a LEFT JOIN ", "LATERAL (",
+	} {
 		for _, n := range []int{10, 100, 500, 1000, 50_000} {
 			for _, form := range []string{"SELECT COUNT(*) FROM claim WHERE %", "SELECT %", "SELECT COUNT(*) FROM %", "%", "SELECT COUNT(*) FROM claim ORDER BY %", "SELECT COUNT(*) FROM claim a JOIN claim b ON %"} {
 				if _, err := Compile(d, strings.Replace(form, "%", strings.Repeat(unit, n), 1)); err == nil {

@@ -14,8 +14,8 @@ const (
 	maxPrefix  = 4  // consecutive prefix operators
 	maxArith   = 128
 	maxSelects = 16 // semi-joins and derived tables
-	maxCases   = 4  // CASE within CASE
-	maxWhens   = 64
+	maxNested  = 4  // CASE within CASE
+	maxCases   = 64 // CASEs, and WHENs: the names of columns may hide an END, so depth alone would not bound the parser's
 	maxName    = 63
 	maxDigits  = 40
 )
@@ -33,7 +33,7 @@ type scanner struct {
 	clean []byte // the text with comments blanked, so that every offset still points into the text
 	at    int
 
-	tokens, depth, prefix, arith, selects, cases, whens, withs int
+	tokens, depth, prefix, arith, selects, nested, cases, whens, withs int
 }
 
 // scan applies the limits and returns the text without comments and the final semicolon, same length or shorter, same
@@ -191,12 +191,15 @@ func (s *scanner) word(start int, prefix *bool) *Error {
 		}
 	case "case":
 		if s.cases++; s.cases > maxCases {
+			return s.err(start, TextLimit, "more than 64 CASEs", "ask several questions")
+		}
+		if s.nested++; s.nested > maxNested {
 			return s.err(start, TextLimit, "CASE is nested more than 4 deep", "write the conditions one after the other: CASE WHEN ... WHEN ... ELSE ... END")
 		}
 	case "end":
-		s.cases = max(0, s.cases-1)
+		s.nested = max(0, s.nested-1)
 	case "when":
-		if s.whens++; s.whens > maxWhens {
+		if s.whens++; s.whens > maxCases {
 			return s.err(start, TextLimit, "more than 64 WHENs", "group by a column with bands, or by BIN(column, lo, hi, width)")
 		}
 	case "with":
