@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/transparency-dev/formats/log"
+	tnote "github.com/transparency-dev/formats/note"
 	tproof "github.com/transparency-dev/formats/proof"
 	"github.com/transparency-dev/merkle/proof"
 	"github.com/transparency-dev/merkle/rfc6962"
@@ -29,8 +30,9 @@ type receipt struct {
 	Proofs []string `json:"proofs"`
 }
 
-// verify does what audit-log.md section 9 says, and returns what is wrong.
-func verify(r receipt, origin, vkey string) string {
+// verify does what audit-log.md section 9 says, and returns what is wrong. Of others, keys of the log and of witnesses, each must
+// have signed every checkpoint.
+func verify(r receipt, origin, vkey string, others ...note.Verifier) string {
 	v, err := note.NewVerifier(vkey)
 	if err != nil {
 		return "vkey"
@@ -41,9 +43,12 @@ func verify(r receipt, origin, vkey string) string {
 		if err := p.Unmarshal([]byte(r.Proofs[i])); err != nil {
 			return "proof"
 		}
-		cp, _, _, err := log.ParseCheckpoint(p.Checkpoint, origin, v)
+		cp, _, signed, err := log.ParseCheckpoint(p.Checkpoint, origin, v, others...)
 		if err != nil {
 			return "checkpoint"
+		}
+		if len(signed.Sigs) != 1+len(others) {
+			return "cosignatures"
 		}
 		path := make([][]byte, len(p.Hashes))
 		for i := range p.Hashes {
@@ -126,6 +131,70 @@ func TestReceiptWithoutCodeOfOurs(t *testing.T) {
 		edit(&r)
 		if why := verify(r, v.Origin, v.VKeys[0]); why != want {
 			t.Errorf("edited receipt: %q, want %q", why, want)
+		}
+	}
+}
+
+// A sealed receipt, with both signatures of the log and those of an Ed25519 and an ML-DSA-44 witness.
+func TestSealedReceiptWithoutCodeOfOurs(t *testing.T) {
+	b, err := os.ReadFile(filepath.Join("..", "..", "testdata", "sealed.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	load := func() (v struct {
+		Receipt        receipt
+		Log, Witnesses []string
+	}) {
+		if err := json.Unmarshal(b, &v); err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+	v := load()
+	var others []note.Verifier
+	for i, k := range []string{v.Log[1], v.Witnesses[0], v.Witnesses[1]} {
+		verifier, err := note.Verifier(nil), error(nil)
+		if i == 1 {
+			verifier, err = tnote.NewVerifierForCosignatureV1(k)
+		} else {
+			verifier, err = tnote.NewMLDSAVerifier(k)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		others = append(others, verifier)
+	}
+	origin, _, _ := strings.Cut(v.Log[0], "+")
+	if why := verify(v.Receipt, origin, v.Log[0], others...); why != "" {
+		t.Fatalf("the frozen sealed receipt does not verify: %s", why)
+	}
+	// Without the line of each signer it is not sealed; with one bit of it changed it is nothing.
+	for at := range 4 {
+		v := load()
+		head, sigs, _ := strings.Cut(v.Receipt.Proofs[0], "\n\u2014 ")
+		lines := strings.Split(sigs, "\n\u2014 ")
+		if len(lines) != 4 {
+			t.Fatalf("%d signature lines", len(lines))
+		}
+		kept := append(append([]string{}, lines[:at]...), lines[at+1:]...)
+		v.Receipt.Proofs[0] = head + "\n\u2014 " + strings.Join(kept, "\n\u2014 ")
+		if !strings.HasSuffix(v.Receipt.Proofs[0], "\n") {
+			v.Receipt.Proofs[0] += "\n"
+		}
+		if why := verify(v.Receipt, origin, v.Log[0], others...); why != "cosignatures" && why != "checkpoint" {
+			t.Errorf("line %d taken away: %q", at, why)
+		}
+		v = load()
+		bad := []byte(lines[at])
+		if i := len(bad) - 20; bad[i] == 'A' {
+			bad[i] = 'B'
+		} else {
+			bad[i] = 'A'
+		}
+		changed := append(append(append([]string{}, lines[:at]...), string(bad)), lines[at+1:]...)
+		v.Receipt.Proofs[0] = head + "\n\u2014 " + strings.Join(changed, "\n\u2014 ")
+		if why := verify(v.Receipt, origin, v.Log[0], others...); why != "checkpoint" {
+			t.Errorf("line %d changed: %q", at, why)
 		}
 	}
 }
