@@ -39,6 +39,8 @@ func (a *ask) uncap() *Refusal {
 	switch {
 	case a.blind != nil:
 		return &Refusal{Code: NotSupported, Message: "the dataset is in mode sdc, which knows no encrypted questions", Hint: "ask in SQL: the rules must see the cells"}
+	case a.plan.Analysis != nil:
+		return &Refusal{Code: NotSupported, Message: "the dataset is in mode sdc, where table functions have no noise to account for", Hint: "ask for COUNT, SUM or AVG"}
 	case a.plan.Private:
 		return &Refusal{Code: BoundMissing, Message: "the dataset is in mode sdc, where groups come from public lists only", Hint: "group by a column with a public code list"}
 	}

@@ -101,6 +101,7 @@ func resultOf(answer *jaliv1.QueryResponse) (*Result, error) {
 	return &Result{
 		Columns: columns, Rows: rows, Error95: error95,
 		HiddenGroups: t.hidden,
+		Protection:   t.protection,
 		PricePU:      answer.GetPricePu(),
 		Budget:       balanceOf(answer.GetBudget()),
 		Replayed:     answer.GetReplayed(),

@@ -135,11 +135,15 @@ func matches(q Query, answer *jaliv1.QueryResponse, r Receipt, report audit.Repo
 	switch {
 	case r.Purpose != q.Purpose:
 		return other("purpose")
-	case report.Intent.Text("acct") != "nrho" || priceOf(report.Intent.Part("cost", "r")) != answer.GetPricePu():
+	case !known(report.Intent.Text("acct")) || priceOf(report.Intent.Part("cost", "r")) != answer.GetPricePu():
 		return other("price")
 	}
 	return asked(q, disclosed(report, "request"))
 }
+
+// known reports whether an amount on record is in a unit that prices are stated in: nano-rho or, of data in mode sdc, 1/10,000 of a
+// cell, so that a whole unit is a privacy unit or a cell.
+func known(acct string) bool { return acct == "nrho" || acct == "cells" }
 
 // perPU is how many nano-rho, the unit on record, make one PU.
 const perPU = 10_000

@@ -19,8 +19,11 @@ type Result struct {
 	Error95 [][]Value
 	// HiddenGroups counts groups of the whole table whose figures are withheld because too few persons are in them.
 	HiddenGroups int64
-	PricePU      int64
-	Budget       Balance
+	// Protection is what the recorded answer says of itself where no formal guarantee stands behind it: in mode sdc
+	// "disclosure-controlled, no formal guarantee". Empty: differential privacy.
+	Protection string
+	PricePU    int64
+	Budget     Balance
 	// Replayed: the same question had been paid for; this is its stored answer, free.
 	Replayed bool
 	// SlotsOff: the dataset answers as fast as it can; how long it took may tell something about the data.

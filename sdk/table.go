@@ -29,6 +29,8 @@ type table struct {
 	rows    [][]Value
 	error95 [][]Value // per row, one per measure column
 	hidden  int64
+	// protection is what a table without a formal guarantee says of itself.
+	protection string
 }
 
 // decodeTable parses canonical result JSON (docs/api.md, "Result"). It refuses what could be read in two ways (a key twice, text
@@ -53,6 +55,8 @@ func decodeTable(result []byte) (table, error) {
 			return dec.Decode(&t.error95)
 		case "hidden_groups":
 			return dec.Decode(&t.hidden)
+		case "protection":
+			return dec.Decode(&t.protection)
 		}
 		return dec.Decode(new(json.RawMessage))
 	})

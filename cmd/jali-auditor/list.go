@@ -328,8 +328,13 @@ func (r *row) what() string {
 
 // amount shows privacy loss in the unit people see: 1 PU = 10,000 nano-rho.
 func amount(n int64, acct string) string {
-	if acct != "nrho" {
+	unit := "PU"
+	switch acct {
+	case "nrho":
+	case "cells": // of data in mode sdc: 10,000 to a cell
+		unit = "cells"
+	default:
 		return fmt.Sprintf("%d %s", n, acct)
 	}
-	return fmt.Sprintf("%d.%04d PU", n/10_000, n%10_000)
+	return fmt.Sprintf("%d.%04d %s", n/10_000, n%10_000, unit)
 }

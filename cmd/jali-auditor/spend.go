@@ -75,6 +75,8 @@ type spentLedger struct {
 	SpentDelta int64  `json:"spent_delta_e18"`
 	CapDelta   int64  `json:"cap_delta_e18"`
 	Seq        uint64 `json:"last_change"`
+	// Unit is what the amounts are in: nrho, or cells (10,000 to a cell) of a population in mode sdc.
+	Unit string `json:"unit"`
 }
 
 // spend adds up a record. The claim is read first: the log then holds every entry it rests on.
@@ -109,7 +111,7 @@ func spend(ctx context.Context, rec *record) (*spending, error) {
 	out.Charges = t.charges
 	for _, k := range t.keys() {
 		l := t.ledgers[k]
-		out.Ledgers = append(out.Ledgers, spentLedger{k.Agreement, k.Population, l.spent.Rho, l.cap.Rho, l.spent.Delta, l.cap.Delta, l.seq})
+		out.Ledgers = append(out.Ledgers, spentLedger{k.Agreement, k.Population, l.spent.Rho, l.cap.Rho, l.spent.Delta, l.cap.Delta, l.seq, l.unit})
 	}
 	out.Differences = append(out.Differences, t.found...)
 	out.OK = len(out.Differences) == 0
@@ -137,7 +139,7 @@ func (a *app) printSpend(s *spending, form format) error {
 		if who == "" {
 			who = "(all)"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%d\n", printable(l.Population), printable(who), amount(l.Spent, "nrho"), amount(l.Cap, "nrho"), l.Spent, l.Seq)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%d\n", printable(l.Population), printable(who), amount(l.Spent, l.Unit), amount(l.Cap, l.Unit), l.Spent, l.Seq)
 	}
 	if err := w.Flush(); err != nil {
 		return err

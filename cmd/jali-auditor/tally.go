@@ -20,6 +20,7 @@ type tally struct {
 type total struct {
 	spent, cap audit.Amount
 	seq        uint64 // entry of the last change
+	unit       string // acct of that entry
 }
 
 // difference is a place where two statements about a budget are not the same.
@@ -56,7 +57,7 @@ func (t *tally) add(e audit.Entry) {
 			t.compare(&e.Seq, k, "bud0 of the "+s.who, amountOf(e, "bud0", s.r, s.d), l.spent)
 			l.spent.Rho += cost.Rho
 			l.spent.Delta += cost.Delta
-			l.seq = e.Seq
+			l.seq, l.unit = e.Seq, e.Text("acct")
 			t.compare(&e.Seq, k, "bud1 of the "+s.who, amountOf(e, "bud1", s.r, s.d), l.spent)
 			if l.spent.Rho > l.cap.Rho || l.spent.Delta > l.cap.Delta {
 				t.compare(&e.Seq, k, "cap of the "+s.who+", exceeded", l.cap, l.spent)
@@ -70,7 +71,7 @@ func (t *tally) add(e audit.Entry) {
 			t.compare(&e.Seq, k, "spent before spend was carried in", audit.Amount{}, l.spent)
 			l.spent = amountOf(e, "spent", "r", "d")
 		}
-		l.cap, l.seq = amountOf(e, "cap", "r", "d"), e.Seq
+		l.cap, l.seq, l.unit = amountOf(e, "cap", "r", "d"), e.Seq, e.Text("acct")
 	}
 }
 
@@ -103,7 +104,7 @@ func (t *tally) against(claims []store.Claim) {
 		t.compare(nil, c.LedgerKey, "cap, as the gateway claims", c.Cap, l.cap)
 	}
 	for _, k := range t.keys() {
-		if l := t.ledgers[k]; !claimed[k] && *l != (total{seq: l.seq}) {
+		if l := t.ledgers[k]; !claimed[k] && *l != (total{seq: l.seq, unit: l.unit}) {
 			t.compare(nil, k, "spent: the gateway claims no such ledger", audit.Amount{}, l.spent)
 			t.compare(nil, k, "cap: the gateway claims no such ledger", audit.Amount{}, l.cap)
 		}

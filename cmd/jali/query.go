@@ -126,8 +126,13 @@ func (a *app) footer(w io.Writer, on ink, r *sdk.Result, form string, clamped bo
 	switch {
 	case form == formatTable && r.Analysis != nil:
 		line("values", "derived from the recorded histogram; lower95 and upper95 are for the population, exact_lower95 and exact_upper95 for the exact data")
+	case form == formatTable && r.Protection != "":
+		line("values", "value ± rounding")
 	case form == formatTable:
 		line("values", "value ± half-width; the true figure lies within with at least 95 %% probability")
+	}
+	if r.Protection != "" {
+		line("protection", "%s", r.Protection)
 	}
 	for _, note := range r.Notes {
 		line("note", "%s", note)
