@@ -198,6 +198,10 @@ func TestSeveralRules(t *testing.T) {
 	for b := range rules[1].slack {
 		slots = append(slots, uint64(over>>b&1))
 	}
+	q := w.query(l)
+	if got, want := w.weakAnswer(q, w.forge(q, slots), 0, weak{rules: true}), twin(w.values, cheat); got != want {
+		t.Fatalf("without rules the attack must return %d, it returned %d", want, got)
+	}
 	uniform(t, p.t, 800, func() int64 {
 		q := w.query(l)
 		return w.answer(q, w.forge(q, slots), 0)

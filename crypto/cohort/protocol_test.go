@@ -89,6 +89,42 @@ func TestA10Repeat(t *testing.T) {
 
 var errReplay = errors.New("replay")
 
+// TestA10Averages repeats one upload 400 times. Evaluated each time, with noise of +-100 each, the mean tells the sum to within 25 (8 sigma of the
+// mean); the nonce lets it be evaluated once, and all retries hear that one answer.
+func TestA10Averages(t *testing.T) {
+	p := toy("ecq1-a", 5)
+	r := rng(23)
+	w := newWorld(t, p, randomValues(r, p.n(), 0, 100))
+	s := pick(t, r, p.n(), 7)
+	truth := twin(w.values, s)
+	q := w.query(w.layout())
+	u := w.upload(q, s)
+	n, err := NewNonces(NonceConfig{Life: 10 * time.Minute, Total: 10, PerCaller: 3})
+	must(t, err)
+	now := time.Unix(1_000_000, 0)
+	nonce, err := n.Issue(now, "alice", Digest{1})
+	must(t, err)
+	var every int64
+	heard := map[int64]bool{}
+	var stored int64
+	for range 400 {
+		got := w.answer(q, u, int64(r.IntN(201))-100)
+		every += got - truth
+		replay, err := n.Redeem(now, nonce, "alice", Digest{1}, u.Commit())
+		must(t, err)
+		if !replay {
+			stored = got
+		}
+		heard[stored] = true
+	}
+	if every > 25*400 || every < -25*400 {
+		t.Fatalf("evaluated every time, the mean must tell the sum; it is off by %d", every/400)
+	}
+	if len(heard) != 1 {
+		t.Errorf("%d different answers to one upload", len(heard))
+	}
+}
+
 func TestNonceLimits(t *testing.T) {
 	n, err := NewNonces(NonceConfig{Life: time.Minute, Total: 5, PerCaller: 2})
 	must(t, err)
