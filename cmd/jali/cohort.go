@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -50,6 +51,7 @@ func (a *app) cohortAsk(name, short string, call cohortCall) *cobra.Command {
 		q                       sdk.CohortQuery
 		codes                   string
 		subjects                subjectFlags
+		auditor                 string
 		receiptFile, resultFile string
 	)
 	example := "  jali cohort " + name + " --dataset scheme --by medical_claim.icd --codes codes.txt --error 50"
@@ -79,6 +81,9 @@ With --study the secret is which participants of a registered study count (--sub
 				q.Codes, err = a.readCodes(codes)
 			}
 			if err != nil {
+				return err
+			}
+			if q.Auditor, err = readAuditor(auditor); err != nil {
 				return err
 			}
 			for _, path := range []string{receiptFile, resultFile} {
@@ -124,6 +129,7 @@ With --study the secret is which participants of a registered study count (--sub
 	f.Int64Var(&q.Size, "size", 0, "declare that exactly `K` codes, or subjects, are selected")
 	f.Int64Var(&q.MinSize, "min-size", 0, "declare that at least `K` codes, or subjects, are selected; how many stays secret")
 	f.Int64Var(&q.MaxSize, "max-size", 0, "declare that at most `K` codes, or subjects, are selected; K - min + 1 is a power of two")
+	f.StringVar(&auditor, "auditor", "", "`file` with the public key of the auditor who may open the question, from the auditor")
 	f.StringVar(&receiptFile, "receipt", "", "write the receipt to a `file`")
 	f.StringVar(&resultFile, "result", "", "write the recorded reply bytes to a `file`, for receipt verify --result")
 	return cmd
@@ -140,6 +146,23 @@ func cohortStep(p *sdk.CohortProgress) string {
 		return fmt.Sprintf(": uploading, %d %%", 100*p.Done/p.Total)
 	}
 	return ": " + p.Step
+}
+
+// readAuditor reads a public key as jali-auditor open keygen writes it; no path is no auditor.
+func readAuditor(path string) ([]byte, error) {
+	if path == "" {
+		return nil, nil
+	}
+	const hint = "--auditor FILE with the public key that the auditor gave you"
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, usagef(hint, "read auditor's key: %w", err)
+	}
+	key, err := base64.StdEncoding.DecodeString(strings.TrimSpace(string(b)))
+	if err != nil || len(key) == 0 {
+		return nil, usagef(hint, "%s holds no auditor's key", path)
+	}
+	return key, nil
 }
 
 const codesHint = "--codes FILE with one code per line, or --codes E10,E11; with two columns pairs such as E10,2019 per line, or E10,2019;E11,2020"

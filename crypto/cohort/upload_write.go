@@ -34,3 +34,14 @@ func (p *Params) BodyBytes(opened bool) int {
 	}
 	return p.RegistrationBytes()
 }
+
+// Selected lists the selected entries in order: for the auditor, whom the selection was opened to.
+func (s *Selector) Selected() []int {
+	var out []int
+	for i := range s.n {
+		if s.bit(i) == 1 {
+			out = append(out, i)
+		}
+	}
+	return out
+}
