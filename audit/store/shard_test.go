@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -116,6 +117,7 @@ func TestShards(t *testing.T) {
 		t.Errorf("%+v", link)
 	}
 	python(t, newer, "")
+	javascript(t, newer, "")
 	if err := os.Remove(filepath.Join(newer, "final")); err != nil {
 		t.Fatal(err)
 	}
@@ -123,6 +125,7 @@ func TestShards(t *testing.T) {
 		t.Errorf("without the checkpoint that the genesis commits to: %v", err)
 	}
 	python(t, newer, "entry 0: prev")
+	javascript(t, newer, "prev")
 }
 
 // What a custodian could do wrong, or a thief right, between two logs.
@@ -239,5 +242,30 @@ func TestRebuildCutOffBetweenRenames(t *testing.T) {
 	}
 	if _, err := Open(backup); !errors.Is(err, ErrMissing) {
 		t.Errorf("%v", err)
+	}
+}
+
+// javascript runs the verifier for browsers, which shares no code with ours, on an export.
+func javascript(t *testing.T, dir, fails string) {
+	t.Helper()
+	bin, err := exec.LookPath("node")
+	if err != nil {
+		t.Log("node is not here: the verifier for browsers was not run")
+		return
+	}
+	const program = `
+import { readFileSync, readdirSync, statSync } from "node:fs";
+import { verifyExport } from "../wasm/verify.js";
+const dir = process.argv.at(-1), files = {};
+const read = (at) => { for (const n of readdirSync(dir + "/" + at)) {
+  const p = at + n;
+  if (statSync(dir + "/" + p).isDirectory()) read(p + "/"); else files[p] = new Uint8Array(readFileSync(dir + "/" + p));
+} };
+read("");
+try { await verifyExport(files, ""); console.log("verified"); } catch (e) { console.log("fails: " + e.message); }`
+	cmd := exec.Command(bin, "--input-type=module", "--eval", program, "--", dir)
+	out, err := cmd.CombinedOutput()
+	if want := "verified"; fails == "" && (err != nil || !strings.HasPrefix(string(out), want)) || fails != "" && !strings.Contains(string(out), "fails: ") {
+		t.Errorf("verify.js: %v\n%s\nwant a complaint about %q", err, out, fails)
 	}
 }

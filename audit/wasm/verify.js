@@ -126,7 +126,7 @@ export async function verifyExport(files, vkeys) {
   const keys = await keysOf(vkeys || own), cp = await openCheckpoint(utf16(file("checkpoint")), keys);
   const lines = linesOf(file("entries.jsonl")), leaves = [], ledgers = {}, open = new Set();
   if (lines.length !== cp.size) fail(`${lines.length} entries, the checkpoint says ${cp.size}`);
-  let prev = await sha256(text.encode(`jali-audit/1 genesis\n${keys.origin}\n${keys.lines.join("\n")}\n`)), t = 0;
+  let prev = await sha256(text.encode(`jali-audit/1 genesis\n${keys.origin}\n${keys.lines.join("\n")}\n`), files.final ?? []), t = 0;
   const disclosed = Object.keys(files).filter((n) => /^disclosures\.[^/]*\.jsonl$/.test(n));
   if (disclosed.length > 1) fail("disclosures for more than one audience");
   const details = disclosed.length ? linesOf(files[disclosed[0]]).map((l) => JSON.parse(l)) : [];

@@ -144,7 +144,8 @@ func TestSealedReceiptWithoutCodeOfOurs(t *testing.T) {
 	load := func() (v struct {
 		Receipt        receipt
 		Log, Witnesses []string
-	}) {
+	},
+	) {
 		if err := json.Unmarshal(b, &v); err != nil {
 			t.Fatal(err)
 		}
