@@ -40,7 +40,7 @@ func FromStatus(err error) error {
 		return &BudgetExhausted{Code: d.code, Message: d.message, Hint: d.hint, Reasons: d.reasons, Decision: d.decision}
 	case "QUOTE_STALE", "NONCE_UNKNOWN", "NONCE_EXPIRED", "NONCE_USED", "NONCE_FOREIGN", "KEY_UNKNOWN":
 		return d.gateway(ErrStale)
-	case "NO_ANSWER":
+	case "NO_ANSWER", "NOT_RELEASED": // of mode sdc: charged too, and no more is said
 		d.message = "" // constant, and the sentinel says it
 		if d.decision > 0 {
 			d.message = fmt.Sprintf("decision %d", d.decision)
