@@ -2,7 +2,8 @@
 //
 // A gateway releases a [Table]: integer cells, each person in one cell, each cell with independent noise of a known standard
 // deviation Sigma. Everything here is post-processing of such a table: it reads no data, spends nothing, and gives the same
-// bytes for the same table and seed in the gateway, in the SDK and in the hands of an auditor.
+// figures for the same table and seed in the gateway, in the SDK and in the hands of an auditor (their last digits may differ between
+// processors that fuse multiplication and addition and those that do not).
 //
 // Every [Estimate] carries three 95 % intervals, because they answer three questions:
 //

@@ -1,9 +1,6 @@
 package stat
 
-import (
-	"math"
-	"slices"
-)
+import "math"
 
 // A test statistic T = u' V^-1 u is read off a vector u that is (nearly) normal: sampling covariance v, noise covariance e.
 type score struct {
@@ -44,24 +41,25 @@ func (s score) exact(seed Seed) (lo, hi float64, ok bool) {
 		}
 		cross[r], own[r] = 2*dot(iu, x), dot(x, inv.times(x))
 	}
-	values := make([]float64, replicates)
-	at := func(k, q float64) float64 { // the q-quantile of T(k)
-		for r := range values {
-			values[r] = k*k*t + k*cross[r] + own[r]
+	below := func(k, q float64) bool { // whether the q-quantile of T(k) is below t
+		n := 0
+		for r := range replicates {
+			if k*k*t+k*cross[r]+own[r] < t {
+				n++
+			}
 		}
-		slices.Sort(values)
-		return values[int(q*(replicates-1)+0.5)]
+		return n > int(q*(replicates-1)+0.5)
 	}
 	solve := func(q float64) float64 { // the k whose q-quantile is t
 		a, b := 0.0, 2.0
-		if at(a, q) >= t {
+		if !below(a, q) {
 			return 0
 		}
-		for at(b, q) < t && b < 1e6 {
+		for below(b, q) && b < 1e6 {
 			a, b = b, 2*b
 		}
 		for range 25 {
-			if m := (a + b) / 2; at(m, q) < t {
+			if m := (a + b) / 2; below(m, q) {
 				a = m
 			} else {
 				b = m
