@@ -14,8 +14,8 @@ func (b *blind) input(a *ask) *policy.InputEncrypted {
 		Form: "category", Aggregate: b.req.Aggregate, Filter: filtered(a.plan),
 		Entries: int64(b.layout.Entries()), Groups: int64(b.spec.Sums()), Opened: b.opened,
 	}
-	if b.domain.study != nil {
-		in.Form = "subject"
+	if s := b.domain.study; s != nil {
+		in.Form, in.Study = "subject", s.id
 	}
 	for _, l := range b.domain.by {
 		in.Select = append(in.Select, l.full())

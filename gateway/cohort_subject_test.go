@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/csv"
+	"encoding/json"
 	"fmt"
 	"math"
 	"os"
@@ -17,6 +18,7 @@ import (
 	"jali/gateway"
 	"jali/gateway/catalog"
 	"jali/gateway/engine"
+	"jali/policy"
 )
 
 // person is what a test knows of one person of NHEFS.
@@ -144,6 +146,45 @@ func TestSubjects(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// Policy sees the form, which study and how many slots; the record has the same.
+func TestSubjectsInput(t *testing.T) {
+	a := newAsker(t, encrypted())
+	list, _ := nhefsStudy(t)
+	register(t, a.office, "arm", list)
+	m := a.make(t, a.subjects("arm", "count", "", "20"), nil, 1)
+	a.upload(t, m)
+	answer, err := a.Evaluate(t.Context(), a.who, m.nonce, sum(m.bytes))
+	if err != nil {
+		t.Fatal(err)
+	}
+	entries, _, err := a.Entries(t.Context(), clerk, answer.Decision, 1, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var input struct {
+		Query struct{ Encrypted policy.InputEncrypted }
+	}
+	for _, d := range entries[0].Details {
+		_, name, value, err := audit.OpenDetail(d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if name == "input" {
+			if err := json.Unmarshal([]byte(value), &input); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, id := range list {
+			if strings.Contains(value, `"`+id+`"`) {
+				t.Errorf("detail %s holds a participant", name)
+			}
+		}
+	}
+	if got := input.Query.Encrypted; got.Form != "subject" || got.Study != "arm" || got.Entries != int64(len(list)) || got.Groups != 1 {
+		t.Errorf("%+v", got)
 	}
 }
 

@@ -55,6 +55,14 @@ func (g *Gateway) Erase(ctx context.Context, o ErasureOrder) (Erasure, error) {
 			return Erasure{}, &Refusal{Code: Invalid, Message: "the manifest of the active version of dataset " + id + " is needed to serve it", Hint: "import another version first, or leave the manifest out"}
 		}
 	}
+	studies, lists, err := g.erasedStudies(spans, agreements)
+	if err != nil {
+		return Erasure{}, unavailable()
+	}
+	if len(lists) > 0 {
+		spans = audit.SortSpans(append(spans, lists...))
+		out.Entries, out.Text = audit.FormatSpans(spans), g.eraseText(o, spans)
+	}
 	if out.Ended = agreements; o.Preview {
 		return out, nil
 	}
@@ -68,6 +76,9 @@ func (g *Gateway) Erase(ctx context.Context, o ErasureOrder) (Erasure, error) {
 	order := store.Erasure{Scope: o.Scope, Law: o.Law, Spans: spans, Order: o.Order, Approver: record[0], Approver2: record[1]}
 	if err := g.log.CheckErasure(order); err != nil {
 		return Erasure{}, invalid("erasure", err)
+	}
+	if err := g.endStudies(ctx, studies, who[0].Name); err != nil {
+		return Erasure{}, err
 	}
 	for _, id := range agreements {
 		if err := g.endAgreement(ctx, id, who[0].Name); err != nil {

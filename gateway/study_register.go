@@ -30,7 +30,7 @@ type StudyOrder struct {
 // quoted before are refused as stale. Whether the persons are in the data is not looked at, told or shown by anything.
 //
 // The file lies complete and synced in the state directory before the entry that makes it active; a crash in between leaves a sealed
-// file that nothing opens and the next start removes. The file of an earlier version goes after the entry.
+// file that nothing opens and the next start or registration removes. The file of an earlier version goes after the entry.
 func (g *Gateway) RegisterStudy(ctx context.Context, o StudyOrder) (Activated, error) {
 	g.registering.Lock()
 	defer g.registering.Unlock()
@@ -64,6 +64,7 @@ func (g *Gateway) RegisterStudy(ctx context.Context, o StudyOrder) (Activated, e
 	g.studies[s.pin()] = s
 	g.mu.Unlock()
 	g.removeStudy(old)
+	g.sweepStudies()
 	return Activated{Seq: appended.Seq, Digest: hex.EncodeToString(s.mapping[:])}, nil
 }
 
@@ -187,7 +188,8 @@ func (g *Gateway) removeStudy(s *study) {
 	}
 }
 
-// sweepStudies removes files that no served study has, when all that are registered are served: what a crash left behind.
+// sweepStudies removes files that no served study has, when all that are registered are served: what a crash left behind, and lists that
+// could not be read. No registration may be under way but the caller's own.
 func (g *Gateway) sweepStudies() {
 	g.mu.RLock()
 	defer g.mu.RUnlock()

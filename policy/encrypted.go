@@ -32,11 +32,12 @@ type InputEncryptedTerms struct {
 // InputEncrypted is what is public about an encrypted question, besides what every query has.
 type InputEncrypted struct {
 	Form      string   `json:"form"`      // category | subject
+	Study     string   `json:"study"`     // id of the study whose participants are selected; empty in category form
 	Aggregate string   `json:"aggregate"` // count | sum | mean
 	Select    []string `json:"select"`    // table.column over which the secret selects
 	Group     []string `json:"group"`     // table.column reported by, in the clear; at most one
 	Filter    []string `json:"filter"`    // table.column of the condition, in the clear
-	Entries   int64    `json:"entries"`   // to select from
+	Entries   int64    `json:"entries"`   // to select from: cells of the lists, or slots of the study
 	Groups    int64    `json:"groups"`    // reported; 1 without grouping
 	Rule      string   `json:"rule"`      // none | exact | range
 	// Min and Max bound the number of selected entries as the rule declares it.

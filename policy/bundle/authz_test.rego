@@ -137,6 +137,7 @@ valid_encrypted := json.patch(valid, [
 	{"op": "add", "path": "/agreement/encrypted", "value": {"size": "declared", "min_size": 10, "max_groups": 5, "opening": true}},
 	{"op": "add", "path": "/query/encrypted", "value": {
 		"form": "category",
+		"study": "",
 		"aggregate": "count",
 		"select": ["visits.cost"],
 		"group": ["persons.sex"],
