@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -26,6 +27,14 @@ func TestGatewayScripts(t *testing.T) {
 	rich := sdktest.Start(t, sdktest.Config{Datasets: data, Agreements: []string{string(text)}})
 	poor := sdktest.Start(t, sdktest.Config{Datasets: data, Agreements: []string{string(text)}, AgreementPU: 100})
 	secretive := sdktest.Start(t, sdktest.Config{Datasets: data, Agreements: []string{strings.Replace(string(text), "kinds: [aggregate]", "kinds: [aggregate, encrypted]", 1)}})
+	list := filepath.Join(t.TempDir(), "list.txt")
+	if err := os.WriteFile(list, []byte("233\n70000001\n235\n70000002\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	secretive.Run("study", "register", "--dir", secretive.Dir, "--agreement", secretive.Agreement, "--id", "arm", "--persons", list)
+	if out := secretive.Run("study", "list", "--dir", secretive.Dir); !strings.Contains(out, "arm") || strings.Contains(out, "70000001") {
+		t.Errorf("studies: %s", out)
+	}
 	env := map[string]string{
 		"PROFILE": rich.Researcher().Profile(), "REGULATOR": rich.Regulator().Profile(), "POOR": poor.Researcher().Profile(), "SECRETIVE": secretive.Researcher().Profile(),
 		"STRANGER":  rich.Client("mallory", "Elsewhere", sdktest.Researcher).Profile(),
