@@ -77,7 +77,7 @@ func (a *ask) detectable() []OfferError {
 	sigma := a.cost.Lines[0].Sigma2.Sigma()
 	out := OfferError{}
 	for _, n := range plannedSizes {
-		se := math.Inf(1)
+		var se float64
 		switch d := (stat.Declared{Exposed: float64(n), Unexposed: float64(n), RiskExposed: plannedRisk, RiskUnexposed: plannedRisk, Sigma: sigma}); s.Statistic {
 		case analysis.OddsRatio, analysis.MantelHaenszel, analysis.ChiSquare, analysis.LogisticRegression:
 			out.Name, se = "detectable odds ratio", d.LogOddsRatioSE()
