@@ -1,17 +1,11 @@
 package gateway
 
-import (
-	"maps"
-	"slices"
-
-	"jali/gateway/query"
-	"jali/policy"
-)
+import "jali/policy"
 
 // input is what policy sees of the question: all that is public about it.
 func (b *blind) input(a *ask) *policy.InputEncrypted {
 	in := &policy.InputEncrypted{
-		Form: "category", Aggregate: b.req.Aggregate, Filter: filtered(a.plan),
+		Form: "category", Aggregate: b.req.Aggregate, Filter: a.plan.Filtered(),
 		Entries: int64(b.layout.Entries()), Groups: int64(b.spec.Sums()), Opened: b.opened,
 	}
 	if s := b.domain.study; s != nil {
@@ -38,37 +32,4 @@ func (r SizeRule) declared(n int64) (kind string, least, most int64) {
 		return "range", r.Min, r.Max
 	}
 	return "none", 0, n
-}
-
-// filtered lists the columns ("table.column") that the conditions of a plan read, sorted; those of semi-joins too.
-func filtered(p *query.Plan) []string {
-	read := map[string]bool{}
-	var walk func(query.Cond)
-	see := func(c query.ColumnRef) { read[c.Column.Table+"."+c.Column.Name] = true }
-	walk = func(c query.Cond) {
-		switch c := c.(type) {
-		case query.And:
-			for _, x := range c.Args {
-				walk(x)
-			}
-		case query.Or:
-			for _, x := range c.Args {
-				walk(x)
-			}
-		case query.Not:
-			walk(c.Arg)
-		case query.Compare:
-			see(c.Col)
-		case query.In:
-			see(c.Col)
-		case query.Like:
-			see(c.Col)
-		case query.IsNull:
-			see(c.Col)
-		case query.InPersons:
-			walk(c.Sub.Where)
-		}
-	}
-	walk(p.Where)
-	return slices.Sorted(maps.Keys(read))
 }

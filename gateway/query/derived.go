@@ -2,6 +2,8 @@ package query
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"jali/gateway/catalog"
@@ -76,6 +78,40 @@ func (d *Derived) key() string {
 // EachFrom visits every FROM list of the plan with its bounds of work: its own, those of derived tables, and those of cohorts in
 // conditions and expressions, at any depth.
 func (p *Plan) EachFrom(visit func(tables []TableRef, fans []int64)) {
+	p.eachFrom(func(tables []TableRef, fans []int64, _ Cond) { visit(tables, fans) })
+}
+
+// Filtered lists the catalogue columns ("table.column") that decide which rows count, sorted: those that conditions read at any
+// depth, and whatever derived tables are made of.
+func (p *Plan) Filtered() []string {
+	read := map[string]bool{}
+	see := func(r ColumnRef) {
+		if r.Column.Table != "" { // a derived column stands for what it is made of
+			read[r.Column.Table+"."+r.Column.Name] = true
+		}
+	}
+	p.eachFrom(func(tables []TableRef, _ []int64, where Cond) {
+		eachRef(where, see)
+		for _, t := range tables {
+			if t.Sub == nil {
+				continue
+			}
+			for _, c := range t.Sub.Columns {
+				if c.Arg != nil {
+					c.Arg.EachColumn(see)
+				}
+			}
+			for _, o := range t.Sub.Order {
+				o.Col.EachColumn(see)
+			}
+		}
+	})
+	return slices.Sorted(maps.Keys(read))
+}
+
+type fromVisit func(tables []TableRef, fans []int64, where Cond)
+
+func (p *Plan) eachFrom(visit fromVisit) {
 	eachFrom(p.Tables, p.Fans, p.Where, visit)
 	for _, g := range p.GroupBy {
 		eachFromOf(g, visit)
@@ -87,8 +123,8 @@ func (p *Plan) EachFrom(visit func(tables []TableRef, fans []int64)) {
 	}
 }
 
-func eachFrom(tables []TableRef, fans []int64, where Cond, visit func([]TableRef, []int64)) {
-	visit(tables, fans)
+func eachFrom(tables []TableRef, fans []int64, where Cond, visit fromVisit) {
+	visit(tables, fans, where)
 	for _, t := range tables {
 		if t.Sub == nil {
 			continue
@@ -106,7 +142,7 @@ func eachFrom(tables []TableRef, fans []int64, where Cond, visit func([]TableRef
 	eachFromIn(where, visit)
 }
 
-func eachFromOf(r ColumnRef, visit func([]TableRef, []int64)) {
+func eachFromOf(r ColumnRef, visit fromVisit) {
 	if r.Expr == nil {
 		return
 	}
@@ -115,7 +151,7 @@ func eachFromOf(r ColumnRef, visit func([]TableRef, []int64)) {
 	}
 }
 
-func eachFromIn(c Cond, visit func([]TableRef, []int64)) {
+func eachFromIn(c Cond, visit fromVisit) {
 	switch x := c.(type) {
 	case And:
 		for _, a := range x.Args {

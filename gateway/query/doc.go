@@ -8,8 +8,10 @@
 //
 // Guaranteed: Compile is a pure function of catalogue and text: it reads no data, file, clock or network. A Plan holds
 // catalogue objects and typed literals only; a literal fits its column's type and, where the catalogue lists codes, is one
-// of them. Everything inside FROM and WHERE is person-local (section 12.4): adding or removing a person changes that
-// person's rows only, so Bounds holds for every database the import would accept. Any text returns: no panic, no crash.
+// of them. Everything inside FROM and WHERE, derived tables and calculations too, is person-local (section 12.4): adding or removing a
+// person changes that person's rows only, so Bounds holds for every database the import would accept. Calculations are total:
+// their ranges are proved from the catalogue's bounds, and what may leave 62 bits is refused. Labels that a question declares
+// itself (bin.go, choice.go) stand in its text, and so are public. Any text returns: no panic, no crash.
 //
 // Not guaranteed: that two texts with the same meaning get the same canonical form. A miss costs budget, never privacy
 // (section 5.3). The C parser needs a thread stack of 8 MiB; CheckStack tells whether it has one.

@@ -110,6 +110,10 @@ func TestPersonLocalColumns(t *testing.T) {
 	if !slices.Equal(p.Columns, want) {
 		t.Errorf("%v, want %v", p.Columns, want)
 	}
+	// Not what is summed: all but the dates.
+	if got, want := p.Filtered(), []string{"claim.note", "diagnosis.icd", "enrolment.income"}; !slices.Equal(got, want) {
+		t.Errorf("filtered by %v, want %v", got, want)
+	}
 	var read []string
 	p.EachFrom(func(tables []TableRef, fans []int64) {
 		for i, x := range tables {
@@ -168,40 +172,4 @@ func TestRefusePersonLocal(t *testing.T) {
 		{"SELECT CASE WHEN sex = 1 THEN §'a‮b' ELSE 'c' END AS g, COUNT(*) FROM person GROUP BY g", NotSupported, "printable"},
 		{"SELECT COUNT(*) FROM person GROUP BY §1 = 1", NotSupported, "same for every row"},
 	})
-}
-
-// TestHistogram: the table that analyses are computed from has squared sensitivity 1, or is refused.
-func TestHistogram(t *testing.T) {
-	d := scheme(t)
-	plan := func(sql string) (p *Plan, err error) {
-		c := &compiler{ds: d, text: sql, cells: MaxCells, touched: map[string]bool{}}
-		defer func() {
-			if e, ok := recover().(*Error); ok {
-				err = e
-			}
-		}()
-		clean, refusal := scan(sql)
-		if refusal != nil {
-			return nil, refusal
-		}
-		s := c.question(c.parse(clean))
-		var cells []cell
-		for _, n := range s.TargetList {
-			cells = append(cells, cell{n.GetResTarget().Name, n.GetResTarget().Val})
-		}
-		s.TargetList = nil
-		return c.histogram(s, cells), nil
-	}
-	p, err := plan("SELECT BIN(x.last - x.first, 0, 360, 30) AS time, (x.n > 2) AS event, p.sex AS sex FROM person p JOIN (SELECT person_id, MIN(days) AS first, MAX(days) AS last, COUNT(*) AS n FROM claim GROUP BY person_id) x USING (person_id) WHERE p.age > 18")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !p.OneCell() || p.Cells != int64(len(p.Domains[0].Labels)*2*2) || p.Domains[0].Name != "time" || len(p.Outputs) != 4 || p.Outputs[3].Name != "n" {
-		t.Errorf("%s", p.Canonical())
-	}
-	for _, sql := range []string{"SELECT ward AS w FROM claim", "SELECT BIN(days, 0, 30, 10) AS d FROM claim", "SELECT drg AS g FROM claim", "SELECT sex AS a, sex AS b FROM person"} {
-		if p, err := plan(sql); err == nil {
-			t.Errorf("%s\naccepted\n%s", sql, p.Canonical())
-		}
-	}
 }
