@@ -279,3 +279,23 @@ func TestCellQuota(t *testing.T) {
 		t.Errorf("%d cells were counted on a quota of 32", told)
 	}
 }
+
+// A tracker of three answers passes the rules, which look at pairs; the nightly audit finds it.
+func TestAuditMemory(t *testing.T) {
+	s := newWard(t, patients(2000))
+	for i, sql := range []string{
+		"SELECT COUNT(*) FROM person WHERE nr < 300", "SELECT COUNT(*) FROM person WHERE nr >= 300 AND nr < 600",
+		"SELECT COUNT(*) FROM person WHERE nr >= 4 AND nr < 600",
+	} {
+		if s.told(t, uma, sql) == nil {
+			t.Fatalf("answer %d is not told", i)
+		}
+		found, err := gateway.AuditMemory(gateway.Layout(s.dir), "ward", 11)
+		if err != nil || len(found) != 2 { // both parties of the agreement
+			t.Fatalf("%+v, %v", found, err)
+		}
+		if want := i / 2; found[0].Told != want || found[1].Told != want {
+			t.Errorf("after %d answers: %+v, want %d told", i+1, found, want)
+		}
+	}
+}

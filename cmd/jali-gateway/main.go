@@ -72,7 +72,7 @@ func command() *cobra.Command {
 	})
 	root.AddCommand(
 		initCommand(), importCommand(), catalogCommand(), agreementCommand(), budgetCommand(), policyCommand(),
-		clientCommand(), serveCommand(), doctorCommand(), demoCommand(), synthCommand(), exportCommand(), eraseCommand(), restoreCommand(), shardCommand(), timestampCommand(), witnessCommand(), verifierCommand(), holdCommand(), unholdCommand(), versionCommand(),
+		clientCommand(), serveCommand(), doctorCommand(), demoCommand(), synthCommand(), exportCommand(), eraseCommand(), sdcCommand(), restoreCommand(), shardCommand(), timestampCommand(), witnessCommand(), verifierCommand(), holdCommand(), unholdCommand(), versionCommand(),
 	)
 	return root
 }
