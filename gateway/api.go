@@ -62,6 +62,10 @@ type Offer struct {
 	Population string
 	Fits       string // smallest plain error that fits the budget, when this one does not
 	Warnings   []string
+	// Detectable is, for an analysis, the smallest ratio that would be found at sizes a planner would declare.
+	Detectable []OfferError
+	// Hiding is the chance that a group of N is hidden by its noise; nil when none ever is.
+	Hiding []SizeError
 }
 
 // OfferError is the half-width of one output, known before anything is spent. Means are known only per size: Sizes lists

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"jali/crypto/noise"
 	"jali/gateway/budget"
 	"jali/gateway/identity"
 	"jali/gateway/protect"
@@ -45,6 +46,7 @@ func (g *Gateway) Quote(ctx context.Context, who identity.Principal, req Request
 	offer.Plan.HideBelow = a.hidesBelow()
 	offer.Error95 = a.errors()
 	offer.Warnings = a.warnings()
+	offer.Detectable, offer.Hiding = a.detectable(), a.hiding()
 	if over := g.affordable(a); over != "" {
 		r := g.overBudget(a, over, 0)
 		offer.Reasons = []policy.Reason{{Code: string(r.Code), Text: r.Message, Hint: r.Hint}}
@@ -120,7 +122,7 @@ func (a *ask) errors() []OfferError {
 		}
 		out = append(out, e)
 	}
-	return append(out, a.detectable()...)
+	return out
 }
 
 // warnings says in words what the numbers mean for small groups and bounds.
@@ -161,6 +163,40 @@ func (a *ask) hidesBelow() int64 {
 		return a.grant.Obligations().MinCohort
 	}
 	return 0
+}
+
+// hiding is the chance that a group is hidden, by its true size: public keys, that the noisy count falls below the minimum; private
+// keys, that the group has fewer persons than that or does not pass the threshold.
+func (a *ask) hiding() []SizeError {
+	k, item := a.hidesBelow(), -1
+	for _, o := range a.spec.Outputs {
+		if o.Kind == protect.OutCount && (item < 0 || a.spec.Items[o.N].Name == protect.ItemPersons) {
+			item = o.N
+		}
+	}
+	if t := a.spec.Threshold; t != nil {
+		k, item = t.K, t.Item
+	}
+	if k < 1 || item < 0 || a.control != nil || a.plan.Analysis != nil {
+		return nil
+	}
+	var out []SizeError
+	for _, n := range []int64{0, k, 2 * k, 5 * k, 10 * k} {
+		least := k - n // of the noise, for the group to be shown
+		if t := a.spec.Threshold; t != nil {
+			if least = t.Tau - (n - (t.K - 1)); n < t.K {
+				out = append(out, SizeError{N: n, Value: 1})
+				continue
+			}
+		}
+		shown, err := noise.Tail(a.cost.Lines[item].Sigma2, least)
+		if err != nil {
+			return nil
+		}
+		p, _ := shown.Float64()
+		out = append(out, SizeError{N: n, Value: min(1, max(0, 1-p))})
+	}
+	return out
 }
 
 // caps says which contribution caps are enforced, so that nobody takes a clipped figure for a whole one.

@@ -29,6 +29,11 @@ type Quote struct {
 	// Fits is the smallest plain accuracy the budget can pay for, when this one is too dear.
 	Fits     string   `json:"fits,omitempty"`
 	Warnings []string `json:"warnings,omitempty"`
+	// Detectable is, for an analysis, the smallest ratio that two groups of N persons would show with 80 % power at 5 %, a tenth of
+	// one of them with the outcome. Sizes at which it would be 100 or more are left out.
+	Detectable []OutputError `json:"detectable,omitempty"`
+	// Hiding is the chance that a group of N is hidden by its noise.
+	Hiding []SizeError `json:"hiding,omitempty"`
 }
 
 // OutputError is the half-width of an output at 95 %. For means and the like it depends on how many persons are in the group;
@@ -126,6 +131,14 @@ func (q *Quote) MarshalJSON() ([]byte, error) {
 	return json.Marshal(out)
 }
 
+func sizesOf(sizes []*jaliv1.SizeError) []SizeError {
+	var out []SizeError
+	for _, s := range sizes {
+		out = append(out, SizeError{N: s.GetN(), Value: s.GetValue()})
+	}
+	return out
+}
+
 func quoteOf(m *jaliv1.QuoteResponse) *Quote {
 	q := &Quote{
 		Allowed: m.GetAllowed(), Reasons: []Reason{}, PricePU: m.GetPricePu(), Error95: []OutputError{},
@@ -139,12 +152,12 @@ func quoteOf(m *jaliv1.QuoteResponse) *Quote {
 		q.Reasons = append(q.Reasons, Reason{Code: r.GetCode(), Text: r.GetText(), Hint: r.GetHint()})
 	}
 	for _, e := range m.GetError95() {
-		out := OutputError{Name: e.GetName(), Value: e.GetValue()}
-		for _, s := range e.GetSizes() {
-			out.Sizes = append(out.Sizes, SizeError{N: s.GetN(), Value: s.GetValue()})
-		}
-		q.Error95 = append(q.Error95, out)
+		q.Error95 = append(q.Error95, OutputError{Name: e.GetName(), Value: e.GetValue(), Sizes: sizesOf(e.GetSizes())})
 	}
+	for _, e := range m.GetDetectable() {
+		q.Detectable = append(q.Detectable, OutputError{Name: e.GetName(), Value: e.GetValue(), Sizes: sizesOf(e.GetSizes())})
+	}
+	q.Hiding = sizesOf(m.GetHiding())
 	for _, l := range m.GetLines() {
 		q.Lines = append(q.Lines, PriceLine{Name: l.GetName(), S2: l.GetS2(), Sigma: l.GetSigma(), HalfWidth: l.GetHalfWidth(), NanoRho: l.GetNanoRho()})
 	}

@@ -81,6 +81,23 @@ func (a *app) showQuote(q *sdk.Quote, now time.Time) error {
 		}
 		name = ""
 	}
+	for _, e := range q.Detectable {
+		var at []string
+		for _, s := range e.Sizes {
+			at = append(at, fmt.Sprintf("%s at n = %d", number(s.Value), s.N))
+		}
+		if len(at) == 0 {
+			at = []string{"nothing below 100: ask for a smaller error or wider bins"}
+		}
+		line("detectable", "%s: %s, in each of two groups, a tenth of one with the outcome", strings.TrimPrefix(e.Name, "detectable "), strings.Join(at, ", "))
+	}
+	if len(q.Hiding) > 0 {
+		var at []string
+		for _, s := range q.Hiding {
+			at = append(at, fmt.Sprintf("%.0f %% at n = %d", 100*s.Value, s.N))
+		}
+		line("hidden", "chance: %s", strings.Join(at, ", "))
+	}
 	line("left", "%s", balance(q.Budget))
 	if q.Population != "" {
 		line("population", "%s for this question", q.Population)

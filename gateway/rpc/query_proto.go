@@ -39,11 +39,19 @@ func offerProto(o gateway.Offer) *jaliv1.QuoteResponse {
 		out.ExpiresAt = o.Expires.Unix()
 	}
 	for _, e := range o.Error95 {
-		part := &jaliv1.OutputError{Name: e.Name, Value: e.Value}
-		for _, size := range e.Sizes {
-			part.Sizes = append(part.Sizes, &jaliv1.SizeError{N: size.N, Value: size.Value})
-		}
-		out.Error95 = append(out.Error95, part)
+		out.Error95 = append(out.Error95, &jaliv1.OutputError{Name: e.Name, Value: e.Value, Sizes: sizesProto(e.Sizes)})
+	}
+	for _, e := range o.Detectable {
+		out.Detectable = append(out.Detectable, &jaliv1.OutputError{Name: e.Name, Value: e.Value, Sizes: sizesProto(e.Sizes)})
+	}
+	out.Hiding = sizesProto(o.Hiding)
+	return out
+}
+
+func sizesProto(sizes []gateway.SizeError) []*jaliv1.SizeError {
+	var out []*jaliv1.SizeError
+	for _, s := range sizes {
+		out = append(out, &jaliv1.SizeError{N: s.N, Value: s.Value})
 	}
 	return out
 }

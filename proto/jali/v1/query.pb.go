@@ -131,8 +131,13 @@ type QuoteResponse struct {
 	// "sufficient" or "insufficient".
 	Population string `protobuf:"bytes,10,opt,name=population,proto3" json:"population,omitempty"`
 	// The smallest plain error that would fit the budget, when this one does not.
-	Fits          string   `protobuf:"bytes,11,opt,name=fits,proto3" json:"fits,omitempty"`
-	Warnings      []string `protobuf:"bytes,12,rep,name=warnings,proto3" json:"warnings,omitempty"`
+	Fits     string   `protobuf:"bytes,11,opt,name=fits,proto3" json:"fits,omitempty"`
+	Warnings []string `protobuf:"bytes,12,rep,name=warnings,proto3" json:"warnings,omitempty"`
+	// For an analysis: the smallest ratio that would be found with 80 % power at 5 %, at sizes a planner would declare: two groups of
+	// n persons, a tenth of the comparison group with the outcome. No size: nothing below 100 would.
+	Detectable []*OutputError `protobuf:"bytes,13,rep,name=detectable,proto3" json:"detectable,omitempty"`
+	// The chance, 0 to 1, that a group of n is hidden by its noise. Empty: none ever is.
+	Hiding        []*SizeError `protobuf:"bytes,14,rep,name=hiding,proto3" json:"hiding,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -247,6 +252,20 @@ func (x *QuoteResponse) GetFits() string {
 func (x *QuoteResponse) GetWarnings() []string {
 	if x != nil {
 		return x.Warnings
+	}
+	return nil
+}
+
+func (x *QuoteResponse) GetDetectable() []*OutputError {
+	if x != nil {
+		return x.Detectable
+	}
+	return nil
+}
+
+func (x *QuoteResponse) GetHiding() []*SizeError {
+	if x != nil {
+		return x.Hiding
 	}
 	return nil
 }
@@ -1230,7 +1249,7 @@ const file_jali_v1_query_proto_rawDesc = "" +
 	"\terror_for\x18\x06 \x03(\v2#.jali.v1.QuoteRequest.ErrorForEntryB\b\xbaH\x05\x9a\x01\x02\x10@R\berrorFor\x1a;\n" +
 	"\rErrorForEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xa6\x03\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x88\x04\n" +
 	"\rQuoteResponse\x12\x18\n" +
 	"\aallowed\x18\x01 \x01(\bR\aallowed\x12)\n" +
 	"\areasons\x18\x02 \x03(\v2\x0f.jali.v1.ReasonR\areasons\x12\x19\n" +
@@ -1247,7 +1266,11 @@ const file_jali_v1_query_proto_rawDesc = "" +
 	" \x01(\tR\n" +
 	"population\x12\x12\n" +
 	"\x04fits\x18\v \x01(\tR\x04fits\x12\x1a\n" +
-	"\bwarnings\x18\f \x03(\tR\bwarnings\"D\n" +
+	"\bwarnings\x18\f \x03(\tR\bwarnings\x124\n" +
+	"\n" +
+	"detectable\x18\r \x03(\v2\x14.jali.v1.OutputErrorR\n" +
+	"detectable\x12*\n" +
+	"\x06hiding\x18\x0e \x03(\v2\x12.jali.v1.SizeErrorR\x06hiding\"D\n" +
 	"\x06Reason\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\tR\x04code\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\x12\x12\n" +
@@ -1371,23 +1394,25 @@ var file_jali_v1_query_proto_depIdxs = []int32{
 	4,  // 3: jali.v1.QuoteResponse.error95:type_name -> jali.v1.OutputError
 	6,  // 4: jali.v1.QuoteResponse.plan:type_name -> jali.v1.PlanSummary
 	13, // 5: jali.v1.QuoteResponse.budget:type_name -> jali.v1.Budget
-	5,  // 6: jali.v1.OutputError.sizes:type_name -> jali.v1.SizeError
-	15, // 7: jali.v1.QueryRequest.error_for:type_name -> jali.v1.QueryRequest.ErrorForEntry
-	10, // 8: jali.v1.QueryResponse.columns:type_name -> jali.v1.ResultColumn
-	11, // 9: jali.v1.QueryResponse.rows:type_name -> jali.v1.ResultRow
-	13, // 10: jali.v1.QueryResponse.budget:type_name -> jali.v1.Budget
-	9,  // 11: jali.v1.QueryResponse.view_columns:type_name -> jali.v1.ViewColumn
-	12, // 12: jali.v1.ResultRow.values:type_name -> jali.v1.ResultValue
-	12, // 13: jali.v1.ResultRow.error95:type_name -> jali.v1.ResultValue
-	0,  // 14: jali.v1.QueryService.Quote:input_type -> jali.v1.QuoteRequest
-	7,  // 15: jali.v1.QueryService.Query:input_type -> jali.v1.QueryRequest
-	1,  // 16: jali.v1.QueryService.Quote:output_type -> jali.v1.QuoteResponse
-	8,  // 17: jali.v1.QueryService.Query:output_type -> jali.v1.QueryResponse
-	16, // [16:18] is the sub-list for method output_type
-	14, // [14:16] is the sub-list for method input_type
-	14, // [14:14] is the sub-list for extension type_name
-	14, // [14:14] is the sub-list for extension extendee
-	0,  // [0:14] is the sub-list for field type_name
+	4,  // 6: jali.v1.QuoteResponse.detectable:type_name -> jali.v1.OutputError
+	5,  // 7: jali.v1.QuoteResponse.hiding:type_name -> jali.v1.SizeError
+	5,  // 8: jali.v1.OutputError.sizes:type_name -> jali.v1.SizeError
+	15, // 9: jali.v1.QueryRequest.error_for:type_name -> jali.v1.QueryRequest.ErrorForEntry
+	10, // 10: jali.v1.QueryResponse.columns:type_name -> jali.v1.ResultColumn
+	11, // 11: jali.v1.QueryResponse.rows:type_name -> jali.v1.ResultRow
+	13, // 12: jali.v1.QueryResponse.budget:type_name -> jali.v1.Budget
+	9,  // 13: jali.v1.QueryResponse.view_columns:type_name -> jali.v1.ViewColumn
+	12, // 14: jali.v1.ResultRow.values:type_name -> jali.v1.ResultValue
+	12, // 15: jali.v1.ResultRow.error95:type_name -> jali.v1.ResultValue
+	0,  // 16: jali.v1.QueryService.Quote:input_type -> jali.v1.QuoteRequest
+	7,  // 17: jali.v1.QueryService.Query:input_type -> jali.v1.QueryRequest
+	1,  // 18: jali.v1.QueryService.Quote:output_type -> jali.v1.QuoteResponse
+	8,  // 19: jali.v1.QueryService.Query:output_type -> jali.v1.QueryResponse
+	18, // [18:20] is the sub-list for method output_type
+	16, // [16:18] is the sub-list for method input_type
+	16, // [16:16] is the sub-list for extension type_name
+	16, // [16:16] is the sub-list for extension extendee
+	0,  // [0:16] is the sub-list for field type_name
 }
 
 func init() { file_jali_v1_query_proto_init() }
