@@ -153,7 +153,7 @@ func (a *ask) work() time.Duration {
 	each := perCell
 	if a.blind != nil {
 		each = perSlot
-		sum += float64(a.blind.cipherTime())
+		sum += float64(a.blind.cipherTime()) + a.subjectTime()
 	}
 	sum += float64(cells) * float64(len(a.plan.Items)) * float64(each)
 	return time.Duration(min(margin*sum, most))
