@@ -181,3 +181,65 @@ func TestVectorsPlace(t *testing.T) {
 		t.Error("a sum over all groups beyond the bound was taken")
 	}
 }
+
+// Each number of the reply has the noise of its item, whatever its group: small for the first, large for the second.
+func TestEvaluateBlindGroups(t *testing.T) {
+	s := blindSpec(t, 1000, 1000)
+	s.Select, s.Groups = []Axis{{Places: []int{0, 1}, Size: 2}}, 2
+	one := cells(10, 20, 1, 2).Values[0] // cell (entry, group)
+	vectors, err := PrepareBlind(NewRaw(Cells{Values: [][]*big.Int{one, one}}), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, body, err := cohort.GenerateKey(s.Params, [32]byte{1}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	registration, err := cohort.ParseRegistration(s.Params, [32]byte{1}, body, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	layout, err := cohort.NewLayout(s.Params, s.Entries())
+	if err != nil {
+		t.Fatal(err)
+	}
+	selector, err := cohort.NewSelector(s.Entries())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(selector.Select(0), selector.Select(1)); err != nil {
+		t.Fatal(err)
+	}
+	q := cohort.Query{Layout: layout, Nonce: [32]byte{2}}
+	enc, err := key.Encrypt(q, selector, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	if _, err := enc.WriteTo(&b); err != nil {
+		t.Fatal(err)
+	}
+	upload, err := cohort.ReadUpload(&b, layout, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	most := make([]int64, 4)
+	for range 20 {
+		reply, err := EvaluateBlind(t.Context(), vectors, s, append(items(1), items(100_000_000)...), BlindQuestion{Key: registration, Query: q, Upload: upload})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := key.Decrypt(reply, []int64{1 << 30, 1 << 30, 1 << 30, 1 << 30})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, want := range []int64{11, 11, 22, 22} { // group 0: both items, then group 1
+			most[i] = max(most[i], got[i]-want, want-got[i])
+		}
+	}
+	for i, n := range most { // draws of sigma 1 stay within 12; 20 of sigma 10,000 all within 100 have probability below 10^-40
+		if small := i%2 == 0; small != (n <= 12) || !small && n <= 100 {
+			t.Errorf("number %d is up to %d off", i, n)
+		}
+	}
+}
