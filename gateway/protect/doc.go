@@ -16,6 +16,9 @@
 //     without noise, values clipped as declared, is at most 0.05. For counts and sums by proof (noise.Variance.HalfWidth95), for
 //     derived figures by test.
 //
+// Populations in mode sdc have a valve of their own, Suppress, which adds no noise: its comment says what it holds printed cells to.
+// Nothing above is guaranteed of it but the seal of Raw, and nothing below it is a proof; docs/sdc.md says what breaks it.
+//
 // Not guaranteed:
 //
 //   - A strict minimum on the true size of a public group: Min compares noisy numbers.
