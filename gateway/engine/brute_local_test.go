@@ -54,6 +54,9 @@ func (b *brute) relation(d *query.Derived) []bruteRow {
 	if len(d.Order) > 0 {
 		b.number(d, rows, out)
 	}
+	if b.derived == nil {
+		b.derived = map[*query.Derived][]bruteRow{}
+	}
 	b.derived[d] = out
 	return out
 }

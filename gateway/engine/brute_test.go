@@ -27,7 +27,7 @@ type bruteRow struct {
 
 func newBrute(t testing.TB, ds *catalog.Dataset, sheets map[string]*sheet) *brute {
 	t.Helper()
-	b := &brute{ds: ds, tables: map[string][]bruteRow{}, derived: map[*query.Derived][]bruteRow{}, cohorts: map[*query.Cohort]map[string]bool{}}
+	b := &brute{ds: ds, tables: map[string][]bruteRow{}}
 	personOf := map[string]string{}
 	for _, name := range []string{"person", "event", "diagnosis", "area"} {
 		table := ds.Table(name)
@@ -177,6 +177,9 @@ func (b *brute) holds(j joined, c query.Cond) truth {
 		return truthOf(b.value(j, c.Col).Kind == catalog.Null)
 	case query.InPersons:
 		if b.cohorts[c.Sub] == nil {
+			if b.cohorts == nil {
+				b.cohorts = map[*query.Cohort]map[string]bool{}
+			}
 			b.cohorts[c.Sub] = map[string]bool{}
 			for _, s := range b.join(c.Sub.Tables) {
 				if b.holds(s, c.Sub.Where) == yes {
