@@ -15,29 +15,6 @@ import (
 // the parse tree, to the SELECT ... GROUP BY that fills one histogram, and planned like any other; what the cells mean goes into
 // Plan.Analysis. So a table function can ask for nothing that SQL could not.
 
-// role is what an argument of a table function is.
-type role int
-
-const (
-	aSource  role = iota // of: a table or (SELECT ...)
-	aCond                // cohort: a condition on rows
-	aGroups              // by, strata: columns with groups
-	aTime                // time: a number of days or the like, put into bins
-	aFlag                // event, exposure, outcome: yes or no
-	aValue               // value: a number, put into bins
-	aClass               // a column with groups, as one side of a crosstab
-	aTerms               // covariates
-	aNumber              // width, until, bins
-	aNumbers             // at
-)
-
-// parameters are all arguments there are; a statistic takes some.
-var parameters = map[string]role{
-	"of": aSource, "cohort": aCond, "by": aGroups, "strata": aGroups, "time": aTime, "event": aFlag, "exposure": aFlag, "outcome": aFlag,
-	"value": aValue, "x": aValue, "y": aValue, "row_group": aClass, "column_group": aClass, "terms": aTerms,
-	"until": aNumber, "width": aNumber, "bins": aNumber, "at": aNumbers,
-}
-
 // timeWord stands for the argument name time, which PostgreSQL's grammar keeps for its type: scan puts it there.
 const timeWord = "tim_"
 
