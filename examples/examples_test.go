@@ -15,7 +15,7 @@ import (
 )
 
 // ids are the folders of this directory: one dataset each.
-var ids = []string{"birthwt", "cms10k", "colon", "flchain", "lung", "nhefs", "nmes1988", "omop1k", "pbc"}
+var ids = []string{"birthwt", "cdiscpilot", "cms10k", "colon", "eu_health_insurance", "flchain", "fr_permanent_disability", "fr_temporary_disability", "lung", "nhefs", "nmes1988", "omop1k", "pbc"}
 
 // TestFolders: each folder has a catalogue, an agreement that fits it, and provenance.
 func TestFolders(t *testing.T) {
