@@ -98,3 +98,16 @@ func TestQuoteTellsHiding(t *testing.T) {
 		}
 	}
 }
+
+// Mode sdc has no noise that is accounted for, so nothing is derived from it.
+func TestTableFunctionNeedsNoise(t *testing.T) {
+	s := newWard(t, patients(500))
+	before := s.Status().Size
+	_, err := s.Answer(t.Context(), uma, onWard(uma, "SELECT * FROM prevalence(outcome => sex = 1, by => region, of => person)"))
+	if r := refusal(t, err); r.Code != gateway.NotSupported || r.Decision == 0 {
+		t.Errorf("refusal %+v; want NOT_SUPPORTED, on record", r)
+	}
+	if after := s.Status().Size; after != before+1 {
+		t.Errorf("the log grew from %d to %d entries, want one refusal", before, after)
+	}
+}

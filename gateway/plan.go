@@ -71,6 +71,9 @@ func (g *Gateway) planned(a *ask, compile func(*catalog.Dataset, string) (*query
 	}
 	a.plan = plan
 	if a.controlled() {
+		if plan.Analysis != nil {
+			return a, &Refusal{Code: NotSupported, Message: "table functions rest on noise that is accounted for, and mode sdc has none", Hint: "ask for the counts with GROUP BY: each is checked by the rules"}
+		}
 		if refusal := a.uncap(); refusal != nil {
 			return a, refusal
 		}
