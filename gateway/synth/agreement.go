@@ -28,7 +28,7 @@ datasets:
   - id: ` + Dataset + `
     columns: [person.*, enrolment.*, pension.*, medical_claim.*, drug_claim.*, death.*, regions.*]
     sensitivity: [low, normal, high]
-kinds: [aggregate]
+kinds: [aggregate, encrypted]
 mode: dp
 # The whole budget: epsilon = 3 at delta = 1e-7.
 budget:
