@@ -32,6 +32,7 @@ var order = [][]string{
 	{"audit/store", "audit/timestamp/tsatest", "audit/wasm", "audit/witness", "crypto/cohort/client/clienttest", "crypto/cohort/clib", "crypto/cohort/wasm", "gateway/query"},
 	{"gateway/engine"},
 	{"gateway"},
+	{"gateway/console"},
 	{"gateway/rpc", "sdk"},
 	{"sdk/sdktest"},
 	{"cmd/...", "tools/bench"},
@@ -68,6 +69,7 @@ var never = []rule{
 	{"gateway/rpc", []string{lattigo, opa, bbolt}},
 	{"gateway/query", []string{"gateway/engine", duckdb, "std:os", "std:net", "std:net/http", "std:database/sql"}},
 	// crypto/noise besides audit: prices are computed from the very variance that is drawn.
+	{"gateway/console", []string{"proto/...", grpc, lattigo, opa, bbolt}},
 	{"gateway/budget", []string{"gateway/catalog", "gateway/engine", "gateway/identity", "gateway/protect", "gateway/query", "gateway", "gateway/rpc", "policy/...", "proto/...", "crypto/cohort"}},
 	{"gateway/engine", []string{"policy/...", "audit/...", "gateway/rpc", "proto/..."}},
 	{"gateway/protect", []string{"gateway/engine", "gateway/query", "audit/...", "policy/..."}},

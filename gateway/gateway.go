@@ -47,6 +47,7 @@ type Gateway struct {
 	witnesses *witnesses
 	stamper   *stamper // nil: no authority
 	reviews   *reviews
+	logins    logins
 	cohorts   *cohorts
 
 	mu         sync.RWMutex

@@ -180,31 +180,12 @@ func (g *Gateway) Entries(ctx context.Context, who identity.Principal, from uint
 	if err != nil {
 		return nil, size, unavailable()
 	}
-	held, err := g.held()
-	if err != nil {
-		return nil, size, unavailable()
+	seqs := make([]uint64, len(lines))
+	for i := range lines {
+		seqs[i] = from + uint64(i)
 	}
-	out := make([]LogEntry, len(lines))
-	var shown []uint64
-	for i, line := range lines {
-		out[i] = LogEntry{Seq: from + uint64(i), Header: line}
-		if !details || !g.mayRead(who, line, out[i].Seq) {
-			continue
-		}
-		if e, err := audit.ParseEntry(line); err != nil || held(e) {
-			continue
-		}
-		if out[i].Details, err = g.log.Details(out[i].Seq); err != nil {
-			return nil, size, unavailable()
-		}
-		if len(out[i].Details) > 0 && !isReview(line) {
-			shown = append(shown, out[i].Seq)
-		}
-	}
-	if err := g.reviewed(ctx, who, shown); err != nil {
-		return nil, size, err
-	}
-	return out, size, nil
+	out, err := g.disclosed(ctx, who, seqs, lines, details)
+	return out, size, err
 }
 
 // isReview reports whether a line is the record of a reading.

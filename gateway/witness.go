@@ -73,6 +73,12 @@ type cosigned struct {
 	size uint64
 }
 
+// cosignedAt is how many entries a witness cosigned, and when its answer came.
+type cosignedAt struct {
+	size uint64
+	at   time.Time
+}
+
 // witnesses are those of the state directory's quorum files, and what they have said.
 type witnesses struct {
 	cfg      WitnessConfig
@@ -91,6 +97,7 @@ type witnesses struct {
 	met      time.Time     // when the required quorum was met last
 	lost     bool
 	verdicts map[string]witness.Verdict
+	answered map[string]cosignedAt // of each witness, what it cosigned last in this process
 	events   []store.Item // state changes to be recorded
 }
 
@@ -99,7 +106,7 @@ type witnesses struct {
 func loadWitnesses(layout Layout, cfg Config) (*witnesses, error) {
 	w := &witnesses{
 		cfg: cfg.Witness.withDefaults(), layout: layout, operator: cfg.Operator, now: cfg.Now,
-		kick: make(chan struct{}, 1), changed: make(chan struct{}), met: cfg.Now(), verdicts: map[string]witness.Verdict{},
+		kick: make(chan struct{}, 1), changed: make(chan struct{}), met: cfg.Now(), verdicts: map[string]witness.Verdict{}, answered: map[string]cosignedAt{},
 	}
 	w.client.Timeout = w.cfg.Timeout
 	var err error

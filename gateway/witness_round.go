@@ -99,6 +99,9 @@ func (w *witnesses) settle(full []byte, size uint64, results []witness.Result) {
 	for _, r := range results {
 		before := w.verdicts[r.Peer.Name]
 		w.verdicts[r.Peer.Name] = r.Verdict
+		if r.Verdict == witness.Cosigned {
+			w.answered[r.Peer.Name] = cosignedAt{size, w.now()}
+		}
 		if before == r.Verdict {
 			continue
 		}

@@ -66,7 +66,7 @@ func command() *cobra.Command {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.AddCommand(studyCommand())
+	root.AddCommand(studyCommand(), consoleCommand())
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return &coded{code: exitUsage, err: err, hint: cmd.CommandPath() + " --help lists the flags"}
 	})

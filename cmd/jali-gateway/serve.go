@@ -61,7 +61,7 @@ func serve(ctx context.Context, dir, listen string, out io.Writer, ready func(en
 	group.Go(func() error { return rpc.ServeAdmin(ctx, layout.Socket(), g, nil) })
 	group.Go(func() error {
 		return rpc.Serve(ctx, rpc.Config{
-			Gateway: g, Listen: cfg.Listen, Metrics: cfg.Metrics, Operator: operator,
+			Gateway: g, Console: true, Listen: cfg.Listen, Metrics: cfg.Metrics, Operator: operator,
 			Certificate: layout.ServerCert(), Key: layout.ServerKey(), ClientCA: layout.CACert(),
 			Ready: func(addr string) {
 				endpoint := "https://" + addr

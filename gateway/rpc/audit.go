@@ -129,6 +129,24 @@ func holdProto(seq uint64, err error) (*jaliv1.HoldResponse, error) {
 	return &jaliv1.HoldResponse{Seq: seq}, nil
 }
 
+// FindEntries looks for entries in pieces of bounded cost.
+func (s *audits) FindEntries(ctx context.Context, in *jaliv1.FindEntriesRequest) (*jaliv1.FindEntriesResponse, error) {
+	who, err := caller(ctx)
+	if err != nil {
+		return nil, err
+	}
+	found, err := s.gateway.Find(ctx, who, gateway.Search{
+		Kinds: in.GetKinds(), Agreement: in.GetAgreement(), Dataset: in.GetDataset(), Purpose: in.GetPurpose(), Since: in.GetSince(), Until: in.GetUntil(),
+		Ref: in.Ref, Start: in.Start, Forward: in.GetForward(), Limit: int(in.GetLimit()), Details: in.GetDetails(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &jaliv1.FindEntriesResponse{
+		Entries: entriesProto(found.Entries, found.Size).GetEntries(), Next: found.Next, Size: found.Size, Scanned: int64(found.Scanned),
+	}, nil
+}
+
 // WatchEntries sends every entry from a number on, in order and without gaps, and goes on as they become durable. A watcher that was cut off
 // resumes from the number after the last entry it got. An entry beyond the end is awaited.
 func (s *audits) WatchEntries(in *jaliv1.WatchEntriesRequest, stream grpc.ServerStreamingServer[jaliv1.ListEntriesResponse]) error {

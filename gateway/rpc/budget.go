@@ -25,6 +25,25 @@ func (s *budgets) GetBudget(ctx context.Context, in *jaliv1.GetBudgetRequest) (*
 	return budgetProto(report), nil
 }
 
+func (s *budgets) ListAgreements(ctx context.Context, _ *jaliv1.ListAgreementsRequest) (*jaliv1.ListAgreementsResponse, error) {
+	who, err := caller(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := &jaliv1.ListAgreementsResponse{}
+	for _, a := range s.gateway.Agreements(who) {
+		one := &jaliv1.Agreement{
+			Id: a.ID, Version: a.Version, Title: a.Title, State: a.State, Parties: a.Parties, Purposes: a.Purposes, Kinds: a.Kinds, Mode: a.Mode,
+			ValidFrom: a.ValidFrom, ValidUntil: a.ValidUntil, MinError: a.MinError, MaxPricePu: a.MaxPricePU,
+		}
+		for _, d := range a.Datasets {
+			one.Datasets = append(one.Datasets, d.ID)
+		}
+		out.Agreements = append(out.Agreements, one)
+	}
+	return out, nil
+}
+
 func budgetProto(r gateway.BudgetReport) *jaliv1.GetBudgetResponse {
 	out := &jaliv1.GetBudgetResponse{Agreement: r.Agreement}
 	for _, l := range r.Ledgers {

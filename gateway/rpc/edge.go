@@ -13,6 +13,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 
 	"jali/gateway"
+	"jali/gateway/console"
 	"jali/gateway/identity"
 )
 
@@ -33,6 +34,9 @@ type edge struct {
 	// A request ends at the latest after call, or stream if its path is in streams, also when its caller does not read the answer.
 	call, stream time.Duration
 	streams      map[string]bool
+	// console and the sessions of its users; nil: it is not served.
+	console  http.Handler
+	sessions *console.Sessions
 }
 
 func newEdge(server *grpc.Server, draining context.Context, c Config) (http.Handler, error) {
@@ -54,6 +58,10 @@ func newEdge(server *grpc.Server, draining context.Context, c Config) (http.Hand
 		grpc: server, transcoder: transcoder, draining: draining,
 		call: c.Longest + slack, stream: c.Streams + slack, streams: map[string]bool{},
 	}
+	if c.Console {
+		e.sessions = console.NewSessions(time.Now)
+		e.console = console.NewHandler(c.Gateway, e.sessions)
+	}
 	for service, info := range server.GetServiceInfo() {
 		for _, m := range info.Methods {
 			if m.IsServerStream || m.IsClientStream {
@@ -73,6 +81,19 @@ func (e *edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "/healthz", "/readyz":
 		e.health(w, r)
 		return
+	}
+	if e.console != nil {
+		if strings.HasPrefix(r.URL.Path, console.Prefix) {
+			if err := http.NewResponseController(w).SetWriteDeadline(time.Now().Add(slack)); err != nil {
+				refuse(w, d, toStatus(err, network))
+				return
+			}
+			e.console.ServeHTTP(w, r)
+			return
+		}
+		if !d.native(r) {
+			r = e.sessions.Attach(r)
+		}
 	}
 	if !strings.HasPrefix(r.URL.Path, healthPrefix) {
 		if r.TLS == nil {

@@ -22,6 +22,8 @@ type Config struct {
 	Listen string
 	// Certificate and Key are the server's, ClientCA the authorities that sign callers: whoever one of them signed is a principal. PEM files.
 	Certificate, Key, ClientCA string
+	// Console also serves the browser console and its sessions.
+	Console bool
 	// Metrics is the address of a second port, plain HTTP for Prometheus, on loopback. Empty: none.
 	Metrics string
 	// Operator gets the access log and faults. It is not the audit log.

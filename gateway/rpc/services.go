@@ -2,6 +2,7 @@ package rpc
 
 import (
 	"context"
+	"time"
 
 	"buf.build/go/protovalidate"
 	"google.golang.org/grpc"
@@ -35,6 +36,7 @@ func publicServer(c Config, validator protovalidate.Validator, draining context.
 	jaliv1.RegisterCohortServiceServer(s.grpc, &cohorts{gateway: c.Gateway})
 	jaliv1.RegisterBudgetServiceServer(s.grpc, &budgets{gateway: c.Gateway})
 	jaliv1.RegisterAuditServiceServer(s.grpc, &audits{gateway: c.Gateway})
+	jaliv1.RegisterOperatorServiceServer(s.grpc, &operators{gateway: c.Gateway, started: time.Now()})
 	healthv1.RegisterHealthServer(s.grpc, s.health)
 	reflection.Register(s.grpc) // behind the certificate, as all but health
 	return s
@@ -45,7 +47,7 @@ func methods() []string {
 	var out []string
 	for _, d := range []grpc.ServiceDesc{
 		jaliv1.CatalogService_ServiceDesc, jaliv1.QueryService_ServiceDesc, jaliv1.CohortService_ServiceDesc, jaliv1.BudgetService_ServiceDesc,
-		jaliv1.AuditService_ServiceDesc, jaliv1.AdminService_ServiceDesc, jaliv1.StudyService_ServiceDesc, healthv1.Health_ServiceDesc,
+		jaliv1.AuditService_ServiceDesc, jaliv1.AdminService_ServiceDesc, jaliv1.StudyService_ServiceDesc, jaliv1.OperatorService_ServiceDesc, healthv1.Health_ServiceDesc,
 	} {
 		for _, m := range d.Methods {
 			out = append(out, "/"+d.ServiceName+"/"+m.MethodName)

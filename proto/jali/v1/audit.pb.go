@@ -305,6 +305,210 @@ func (x *Entry) GetDetails() []string {
 	return nil
 }
 
+// FindEntriesRequest: what is set must hold, all of it. Only headers are searched: details are encrypted.
+type FindEntriesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Any of these kinds. None: every kind.
+	Kinds     []string `protobuf:"bytes,1,rep,name=kinds,proto3" json:"kinds,omitempty"`
+	Agreement string   `protobuf:"bytes,2,opt,name=agreement,proto3" json:"agreement,omitempty"`
+	Dataset   string   `protobuf:"bytes,3,opt,name=dataset,proto3" json:"dataset,omitempty"`
+	Purpose   string   `protobuf:"bytes,4,opt,name=purpose,proto3" json:"purpose,omitempty"`
+	// Microseconds since 1970 UTC: not before, and before. 0: no limit.
+	Since int64 `protobuf:"varint,5,opt,name=since,proto3" json:"since,omitempty"`
+	Until int64 `protobuf:"varint,6,opt,name=until,proto3" json:"until,omitempty"`
+	// Entries that belong to this one, as an outcome belongs to its INTENT.
+	Ref *uint64 `protobuf:"varint,7,opt,name=ref,proto3,oneof" json:"ref,omitempty"`
+	// The first entry to look at. Unset: the newest, or with forward the oldest.
+	Start *uint64 `protobuf:"varint,8,opt,name=start,proto3,oneof" json:"start,omitempty"`
+	// Look at younger entries instead of older ones.
+	Forward bool `protobuf:"varint,9,opt,name=forward,proto3" json:"forward,omitempty"`
+	// Most entries to return; 0: 100.
+	Limit int32 `protobuf:"varint,10,opt,name=limit,proto3" json:"limit,omitempty"`
+	// Also send the details the caller may see.
+	Details       bool `protobuf:"varint,11,opt,name=details,proto3" json:"details,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FindEntriesRequest) Reset() {
+	*x = FindEntriesRequest{}
+	mi := &file_jali_v1_audit_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FindEntriesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FindEntriesRequest) ProtoMessage() {}
+
+func (x *FindEntriesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_jali_v1_audit_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FindEntriesRequest.ProtoReflect.Descriptor instead.
+func (*FindEntriesRequest) Descriptor() ([]byte, []int) {
+	return file_jali_v1_audit_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *FindEntriesRequest) GetKinds() []string {
+	if x != nil {
+		return x.Kinds
+	}
+	return nil
+}
+
+func (x *FindEntriesRequest) GetAgreement() string {
+	if x != nil {
+		return x.Agreement
+	}
+	return ""
+}
+
+func (x *FindEntriesRequest) GetDataset() string {
+	if x != nil {
+		return x.Dataset
+	}
+	return ""
+}
+
+func (x *FindEntriesRequest) GetPurpose() string {
+	if x != nil {
+		return x.Purpose
+	}
+	return ""
+}
+
+func (x *FindEntriesRequest) GetSince() int64 {
+	if x != nil {
+		return x.Since
+	}
+	return 0
+}
+
+func (x *FindEntriesRequest) GetUntil() int64 {
+	if x != nil {
+		return x.Until
+	}
+	return 0
+}
+
+func (x *FindEntriesRequest) GetRef() uint64 {
+	if x != nil && x.Ref != nil {
+		return *x.Ref
+	}
+	return 0
+}
+
+func (x *FindEntriesRequest) GetStart() uint64 {
+	if x != nil && x.Start != nil {
+		return *x.Start
+	}
+	return 0
+}
+
+func (x *FindEntriesRequest) GetForward() bool {
+	if x != nil {
+		return x.Forward
+	}
+	return false
+}
+
+func (x *FindEntriesRequest) GetLimit() int32 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+func (x *FindEntriesRequest) GetDetails() bool {
+	if x != nil {
+		return x.Details
+	}
+	return false
+}
+
+type FindEntriesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// In the order in which they were found.
+	Entries []*Entry `protobuf:"bytes,1,rep,name=entries,proto3" json:"entries,omitempty"`
+	// Start of the next call. Unset: there are no more.
+	Next *uint64 `protobuf:"varint,2,opt,name=next,proto3,oneof" json:"next,omitempty"`
+	// Number of entries of the log.
+	Size uint64 `protobuf:"varint,3,opt,name=size,proto3" json:"size,omitempty"`
+	// Headers that this call looked at.
+	Scanned       int64 `protobuf:"varint,4,opt,name=scanned,proto3" json:"scanned,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FindEntriesResponse) Reset() {
+	*x = FindEntriesResponse{}
+	mi := &file_jali_v1_audit_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FindEntriesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FindEntriesResponse) ProtoMessage() {}
+
+func (x *FindEntriesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_jali_v1_audit_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FindEntriesResponse.ProtoReflect.Descriptor instead.
+func (*FindEntriesResponse) Descriptor() ([]byte, []int) {
+	return file_jali_v1_audit_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *FindEntriesResponse) GetEntries() []*Entry {
+	if x != nil {
+		return x.Entries
+	}
+	return nil
+}
+
+func (x *FindEntriesResponse) GetNext() uint64 {
+	if x != nil && x.Next != nil {
+		return *x.Next
+	}
+	return 0
+}
+
+func (x *FindEntriesResponse) GetSize() uint64 {
+	if x != nil {
+		return x.Size
+	}
+	return 0
+}
+
+func (x *FindEntriesResponse) GetScanned() int64 {
+	if x != nil {
+		return x.Scanned
+	}
+	return 0
+}
+
 type GetProofRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Seq           uint64                 `protobuf:"varint,1,opt,name=seq,proto3" json:"seq,omitempty"`
@@ -314,7 +518,7 @@ type GetProofRequest struct {
 
 func (x *GetProofRequest) Reset() {
 	*x = GetProofRequest{}
-	mi := &file_jali_v1_audit_proto_msgTypes[5]
+	mi := &file_jali_v1_audit_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -326,7 +530,7 @@ func (x *GetProofRequest) String() string {
 func (*GetProofRequest) ProtoMessage() {}
 
 func (x *GetProofRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_jali_v1_audit_proto_msgTypes[5]
+	mi := &file_jali_v1_audit_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -339,7 +543,7 @@ func (x *GetProofRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetProofRequest.ProtoReflect.Descriptor instead.
 func (*GetProofRequest) Descriptor() ([]byte, []int) {
-	return file_jali_v1_audit_proto_rawDescGZIP(), []int{5}
+	return file_jali_v1_audit_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *GetProofRequest) GetSeq() uint64 {
@@ -359,7 +563,7 @@ type GetProofResponse struct {
 
 func (x *GetProofResponse) Reset() {
 	*x = GetProofResponse{}
-	mi := &file_jali_v1_audit_proto_msgTypes[6]
+	mi := &file_jali_v1_audit_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -371,7 +575,7 @@ func (x *GetProofResponse) String() string {
 func (*GetProofResponse) ProtoMessage() {}
 
 func (x *GetProofResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_jali_v1_audit_proto_msgTypes[6]
+	mi := &file_jali_v1_audit_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -384,7 +588,7 @@ func (x *GetProofResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetProofResponse.ProtoReflect.Descriptor instead.
 func (*GetProofResponse) Descriptor() ([]byte, []int) {
-	return file_jali_v1_audit_proto_rawDescGZIP(), []int{6}
+	return file_jali_v1_audit_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *GetProofResponse) GetProof() string {
@@ -404,7 +608,7 @@ type GetConsistencyRequest struct {
 
 func (x *GetConsistencyRequest) Reset() {
 	*x = GetConsistencyRequest{}
-	mi := &file_jali_v1_audit_proto_msgTypes[7]
+	mi := &file_jali_v1_audit_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -416,7 +620,7 @@ func (x *GetConsistencyRequest) String() string {
 func (*GetConsistencyRequest) ProtoMessage() {}
 
 func (x *GetConsistencyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_jali_v1_audit_proto_msgTypes[7]
+	mi := &file_jali_v1_audit_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -429,7 +633,7 @@ func (x *GetConsistencyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetConsistencyRequest.ProtoReflect.Descriptor instead.
 func (*GetConsistencyRequest) Descriptor() ([]byte, []int) {
-	return file_jali_v1_audit_proto_rawDescGZIP(), []int{7}
+	return file_jali_v1_audit_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *GetConsistencyRequest) GetOldSize() uint64 {
@@ -455,7 +659,7 @@ type GetConsistencyResponse struct {
 
 func (x *GetConsistencyResponse) Reset() {
 	*x = GetConsistencyResponse{}
-	mi := &file_jali_v1_audit_proto_msgTypes[8]
+	mi := &file_jali_v1_audit_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -467,7 +671,7 @@ func (x *GetConsistencyResponse) String() string {
 func (*GetConsistencyResponse) ProtoMessage() {}
 
 func (x *GetConsistencyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_jali_v1_audit_proto_msgTypes[8]
+	mi := &file_jali_v1_audit_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -480,7 +684,7 @@ func (x *GetConsistencyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetConsistencyResponse.ProtoReflect.Descriptor instead.
 func (*GetConsistencyResponse) Descriptor() ([]byte, []int) {
-	return file_jali_v1_audit_proto_rawDescGZIP(), []int{8}
+	return file_jali_v1_audit_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *GetConsistencyResponse) GetHashes() [][]byte {
@@ -500,7 +704,7 @@ type WatchEntriesRequest struct {
 
 func (x *WatchEntriesRequest) Reset() {
 	*x = WatchEntriesRequest{}
-	mi := &file_jali_v1_audit_proto_msgTypes[9]
+	mi := &file_jali_v1_audit_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -512,7 +716,7 @@ func (x *WatchEntriesRequest) String() string {
 func (*WatchEntriesRequest) ProtoMessage() {}
 
 func (x *WatchEntriesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_jali_v1_audit_proto_msgTypes[9]
+	mi := &file_jali_v1_audit_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -525,7 +729,7 @@ func (x *WatchEntriesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchEntriesRequest.ProtoReflect.Descriptor instead.
 func (*WatchEntriesRequest) Descriptor() ([]byte, []int) {
-	return file_jali_v1_audit_proto_rawDescGZIP(), []int{9}
+	return file_jali_v1_audit_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *WatchEntriesRequest) GetFrom() uint64 {
@@ -558,7 +762,7 @@ type HoldRequest struct {
 
 func (x *HoldRequest) Reset() {
 	*x = HoldRequest{}
-	mi := &file_jali_v1_audit_proto_msgTypes[10]
+	mi := &file_jali_v1_audit_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -570,7 +774,7 @@ func (x *HoldRequest) String() string {
 func (*HoldRequest) ProtoMessage() {}
 
 func (x *HoldRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_jali_v1_audit_proto_msgTypes[10]
+	mi := &file_jali_v1_audit_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -583,7 +787,7 @@ func (x *HoldRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HoldRequest.ProtoReflect.Descriptor instead.
 func (*HoldRequest) Descriptor() ([]byte, []int) {
-	return file_jali_v1_audit_proto_rawDescGZIP(), []int{10}
+	return file_jali_v1_audit_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *HoldRequest) GetA() uint64 {
@@ -633,7 +837,7 @@ type UnholdRequest struct {
 
 func (x *UnholdRequest) Reset() {
 	*x = UnholdRequest{}
-	mi := &file_jali_v1_audit_proto_msgTypes[11]
+	mi := &file_jali_v1_audit_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -645,7 +849,7 @@ func (x *UnholdRequest) String() string {
 func (*UnholdRequest) ProtoMessage() {}
 
 func (x *UnholdRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_jali_v1_audit_proto_msgTypes[11]
+	mi := &file_jali_v1_audit_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -658,7 +862,7 @@ func (x *UnholdRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnholdRequest.ProtoReflect.Descriptor instead.
 func (*UnholdRequest) Descriptor() ([]byte, []int) {
-	return file_jali_v1_audit_proto_rawDescGZIP(), []int{11}
+	return file_jali_v1_audit_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *UnholdRequest) GetHold() uint64 {
@@ -692,7 +896,7 @@ type HoldResponse struct {
 
 func (x *HoldResponse) Reset() {
 	*x = HoldResponse{}
-	mi := &file_jali_v1_audit_proto_msgTypes[12]
+	mi := &file_jali_v1_audit_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -704,7 +908,7 @@ func (x *HoldResponse) String() string {
 func (*HoldResponse) ProtoMessage() {}
 
 func (x *HoldResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_jali_v1_audit_proto_msgTypes[12]
+	mi := &file_jali_v1_audit_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -717,7 +921,7 @@ func (x *HoldResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HoldResponse.ProtoReflect.Descriptor instead.
 func (*HoldResponse) Descriptor() ([]byte, []int) {
-	return file_jali_v1_audit_proto_rawDescGZIP(), []int{12}
+	return file_jali_v1_audit_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *HoldResponse) GetSeq() uint64 {
@@ -735,7 +939,7 @@ type ListLedgersRequest struct {
 
 func (x *ListLedgersRequest) Reset() {
 	*x = ListLedgersRequest{}
-	mi := &file_jali_v1_audit_proto_msgTypes[13]
+	mi := &file_jali_v1_audit_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -747,7 +951,7 @@ func (x *ListLedgersRequest) String() string {
 func (*ListLedgersRequest) ProtoMessage() {}
 
 func (x *ListLedgersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_jali_v1_audit_proto_msgTypes[13]
+	mi := &file_jali_v1_audit_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -760,7 +964,7 @@ func (x *ListLedgersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListLedgersRequest.ProtoReflect.Descriptor instead.
 func (*ListLedgersRequest) Descriptor() ([]byte, []int) {
-	return file_jali_v1_audit_proto_rawDescGZIP(), []int{13}
+	return file_jali_v1_audit_proto_rawDescGZIP(), []int{15}
 }
 
 type ListLedgersResponse struct {
@@ -774,7 +978,7 @@ type ListLedgersResponse struct {
 
 func (x *ListLedgersResponse) Reset() {
 	*x = ListLedgersResponse{}
-	mi := &file_jali_v1_audit_proto_msgTypes[14]
+	mi := &file_jali_v1_audit_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -786,7 +990,7 @@ func (x *ListLedgersResponse) String() string {
 func (*ListLedgersResponse) ProtoMessage() {}
 
 func (x *ListLedgersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_jali_v1_audit_proto_msgTypes[14]
+	mi := &file_jali_v1_audit_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -799,7 +1003,7 @@ func (x *ListLedgersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListLedgersResponse.ProtoReflect.Descriptor instead.
 func (*ListLedgersResponse) Descriptor() ([]byte, []int) {
-	return file_jali_v1_audit_proto_rawDescGZIP(), []int{14}
+	return file_jali_v1_audit_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ListLedgersResponse) GetLedgers() []*LedgerClaim {
@@ -835,7 +1039,7 @@ type LedgerClaim struct {
 
 func (x *LedgerClaim) Reset() {
 	*x = LedgerClaim{}
-	mi := &file_jali_v1_audit_proto_msgTypes[15]
+	mi := &file_jali_v1_audit_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -847,7 +1051,7 @@ func (x *LedgerClaim) String() string {
 func (*LedgerClaim) ProtoMessage() {}
 
 func (x *LedgerClaim) ProtoReflect() protoreflect.Message {
-	mi := &file_jali_v1_audit_proto_msgTypes[15]
+	mi := &file_jali_v1_audit_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -860,7 +1064,7 @@ func (x *LedgerClaim) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LedgerClaim.ProtoReflect.Descriptor instead.
 func (*LedgerClaim) Descriptor() ([]byte, []int) {
-	return file_jali_v1_audit_proto_rawDescGZIP(), []int{15}
+	return file_jali_v1_audit_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *LedgerClaim) GetAgreement() string {
@@ -922,7 +1126,7 @@ type GetBundleRequest struct {
 
 func (x *GetBundleRequest) Reset() {
 	*x = GetBundleRequest{}
-	mi := &file_jali_v1_audit_proto_msgTypes[16]
+	mi := &file_jali_v1_audit_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -934,7 +1138,7 @@ func (x *GetBundleRequest) String() string {
 func (*GetBundleRequest) ProtoMessage() {}
 
 func (x *GetBundleRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_jali_v1_audit_proto_msgTypes[16]
+	mi := &file_jali_v1_audit_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -947,7 +1151,7 @@ func (x *GetBundleRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetBundleRequest.ProtoReflect.Descriptor instead.
 func (*GetBundleRequest) Descriptor() ([]byte, []int) {
-	return file_jali_v1_audit_proto_rawDescGZIP(), []int{16}
+	return file_jali_v1_audit_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *GetBundleRequest) GetDigest() string {
@@ -967,7 +1171,7 @@ type GetBundleResponse struct {
 
 func (x *GetBundleResponse) Reset() {
 	*x = GetBundleResponse{}
-	mi := &file_jali_v1_audit_proto_msgTypes[17]
+	mi := &file_jali_v1_audit_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -979,7 +1183,7 @@ func (x *GetBundleResponse) String() string {
 func (*GetBundleResponse) ProtoMessage() {}
 
 func (x *GetBundleResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_jali_v1_audit_proto_msgTypes[17]
+	mi := &file_jali_v1_audit_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -992,7 +1196,7 @@ func (x *GetBundleResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetBundleResponse.ProtoReflect.Descriptor instead.
 func (*GetBundleResponse) Descriptor() ([]byte, []int) {
-	return file_jali_v1_audit_proto_rawDescGZIP(), []int{17}
+	return file_jali_v1_audit_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *GetBundleResponse) GetBundle() []byte {
@@ -1026,7 +1230,29 @@ const file_jali_v1_audit_proto_rawDesc = "" +
 	"\x05Entry\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x04R\x03seq\x12\x16\n" +
 	"\x06header\x18\x02 \x01(\tR\x06header\x12\x18\n" +
-	"\adetails\x18\x03 \x03(\tR\adetails\"#\n" +
+	"\adetails\x18\x03 \x03(\tR\adetails\"\x80\x03\n" +
+	"\x12FindEntriesRequest\x12$\n" +
+	"\x05kinds\x18\x01 \x03(\tB\x0e\xbaH\v\x92\x01\b\x10(\"\x04r\x02\x18 R\x05kinds\x12%\n" +
+	"\tagreement\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\tagreement\x12!\n" +
+	"\adataset\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x18@R\adataset\x12\"\n" +
+	"\apurpose\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\xff\x01R\apurpose\x12\x1d\n" +
+	"\x05since\x18\x05 \x01(\x03B\a\xbaH\x04\"\x02(\x00R\x05since\x12\x1d\n" +
+	"\x05until\x18\x06 \x01(\x03B\a\xbaH\x04\"\x02(\x00R\x05until\x12\x15\n" +
+	"\x03ref\x18\a \x01(\x04H\x00R\x03ref\x88\x01\x01\x12\x19\n" +
+	"\x05start\x18\b \x01(\x04H\x01R\x05start\x88\x01\x01\x12\x18\n" +
+	"\aforward\x18\t \x01(\bR\aforward\x12 \n" +
+	"\x05limit\x18\n" +
+	" \x01(\x05B\n" +
+	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\x05limit\x12\x18\n" +
+	"\adetails\x18\v \x01(\bR\adetailsB\x06\n" +
+	"\x04_refB\b\n" +
+	"\x06_start\"\x8f\x01\n" +
+	"\x13FindEntriesResponse\x12(\n" +
+	"\aentries\x18\x01 \x03(\v2\x0e.jali.v1.EntryR\aentries\x12\x17\n" +
+	"\x04next\x18\x02 \x01(\x04H\x00R\x04next\x88\x01\x01\x12\x12\n" +
+	"\x04size\x18\x03 \x01(\x04R\x04size\x12\x18\n" +
+	"\ascanned\x18\x04 \x01(\x03R\ascannedB\a\n" +
+	"\x05_next\"#\n" +
 	"\x0fGetProofRequest\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x04R\x03seq\"(\n" +
 	"\x10GetProofResponse\x12\x14\n" +
@@ -1074,7 +1300,7 @@ const file_jali_v1_audit_proto_rawDesc = "" +
 	"\x10GetBundleRequest\x122\n" +
 	"\x06digest\x18\x01 \x01(\tB\x1a\xbaH\x17r\x152\x13^[A-Za-z0-9_-]{43}$R\x06digest\"+\n" +
 	"\x11GetBundleResponse\x12\x16\n" +
-	"\x06bundle\x18\x01 \x01(\fR\x06bundle2\x8b\a\n" +
+	"\x06bundle\x18\x01 \x01(\fR\x06bundle2\xed\a\n" +
 	"\fAuditService\x12l\n" +
 	"\rGetCheckpoint\x12\x1d.jali.v1.GetCheckpointRequest\x1a\x1e.jali.v1.GetCheckpointResponse\"\x1c\x82\xd3\xe4\x93\x02\x16\x12\x14/v1/audit/checkpoint\x12c\n" +
 	"\vListEntries\x12\x1b.jali.v1.ListEntriesRequest\x1a\x1c.jali.v1.ListEntriesResponse\"\x19\x82\xd3\xe4\x93\x02\x13\x12\x11/v1/audit/entries\x12f\n" +
@@ -1083,7 +1309,8 @@ const file_jali_v1_audit_proto_rawDesc = "" +
 	"\vListLedgers\x12\x1b.jali.v1.ListLedgersRequest\x1a\x1c.jali.v1.ListLedgersResponse\"\x19\x82\xd3\xe4\x93\x02\x13\x12\x11/v1/audit/ledgers\x12f\n" +
 	"\tGetBundle\x12\x19.jali.v1.GetBundleRequest\x1a\x1a.jali.v1.GetBundleResponse\"\"\x82\xd3\xe4\x93\x02\x1c\x12\x1a/v1/audit/bundles/{digest}\x12O\n" +
 	"\x04Hold\x12\x14.jali.v1.HoldRequest\x1a\x15.jali.v1.HoldResponse\"\x1a\x82\xd3\xe4\x93\x02\x14:\x01*\"\x0f/v1/audit/holds\x12b\n" +
-	"\x06Unhold\x12\x16.jali.v1.UnholdRequest\x1a\x15.jali.v1.HoldResponse\")\x82\xd3\xe4\x93\x02#:\x01*\"\x1e/v1/audit/holds/{hold}:release\x12L\n" +
+	"\x06Unhold\x12\x16.jali.v1.UnholdRequest\x1a\x15.jali.v1.HoldResponse\")\x82\xd3\xe4\x93\x02#:\x01*\"\x1e/v1/audit/holds/{hold}:release\x12`\n" +
+	"\vFindEntries\x12\x1b.jali.v1.FindEntriesRequest\x1a\x1c.jali.v1.FindEntriesResponse\"\x16\x82\xd3\xe4\x93\x02\x10\x12\x0e/v1/audit/find\x12L\n" +
 	"\fWatchEntries\x12\x1c.jali.v1.WatchEntriesRequest\x1a\x1c.jali.v1.ListEntriesResponse0\x01B\x1bZ\x19jali/proto/jali/v1;jaliv1b\x06proto3"
 
 var (
@@ -1098,53 +1325,58 @@ func file_jali_v1_audit_proto_rawDescGZIP() []byte {
 	return file_jali_v1_audit_proto_rawDescData
 }
 
-var file_jali_v1_audit_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
+var file_jali_v1_audit_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
 var file_jali_v1_audit_proto_goTypes = []any{
 	(*GetCheckpointRequest)(nil),   // 0: jali.v1.GetCheckpointRequest
 	(*GetCheckpointResponse)(nil),  // 1: jali.v1.GetCheckpointResponse
 	(*ListEntriesRequest)(nil),     // 2: jali.v1.ListEntriesRequest
 	(*ListEntriesResponse)(nil),    // 3: jali.v1.ListEntriesResponse
 	(*Entry)(nil),                  // 4: jali.v1.Entry
-	(*GetProofRequest)(nil),        // 5: jali.v1.GetProofRequest
-	(*GetProofResponse)(nil),       // 6: jali.v1.GetProofResponse
-	(*GetConsistencyRequest)(nil),  // 7: jali.v1.GetConsistencyRequest
-	(*GetConsistencyResponse)(nil), // 8: jali.v1.GetConsistencyResponse
-	(*WatchEntriesRequest)(nil),    // 9: jali.v1.WatchEntriesRequest
-	(*HoldRequest)(nil),            // 10: jali.v1.HoldRequest
-	(*UnholdRequest)(nil),          // 11: jali.v1.UnholdRequest
-	(*HoldResponse)(nil),           // 12: jali.v1.HoldResponse
-	(*ListLedgersRequest)(nil),     // 13: jali.v1.ListLedgersRequest
-	(*ListLedgersResponse)(nil),    // 14: jali.v1.ListLedgersResponse
-	(*LedgerClaim)(nil),            // 15: jali.v1.LedgerClaim
-	(*GetBundleRequest)(nil),       // 16: jali.v1.GetBundleRequest
-	(*GetBundleResponse)(nil),      // 17: jali.v1.GetBundleResponse
+	(*FindEntriesRequest)(nil),     // 5: jali.v1.FindEntriesRequest
+	(*FindEntriesResponse)(nil),    // 6: jali.v1.FindEntriesResponse
+	(*GetProofRequest)(nil),        // 7: jali.v1.GetProofRequest
+	(*GetProofResponse)(nil),       // 8: jali.v1.GetProofResponse
+	(*GetConsistencyRequest)(nil),  // 9: jali.v1.GetConsistencyRequest
+	(*GetConsistencyResponse)(nil), // 10: jali.v1.GetConsistencyResponse
+	(*WatchEntriesRequest)(nil),    // 11: jali.v1.WatchEntriesRequest
+	(*HoldRequest)(nil),            // 12: jali.v1.HoldRequest
+	(*UnholdRequest)(nil),          // 13: jali.v1.UnholdRequest
+	(*HoldResponse)(nil),           // 14: jali.v1.HoldResponse
+	(*ListLedgersRequest)(nil),     // 15: jali.v1.ListLedgersRequest
+	(*ListLedgersResponse)(nil),    // 16: jali.v1.ListLedgersResponse
+	(*LedgerClaim)(nil),            // 17: jali.v1.LedgerClaim
+	(*GetBundleRequest)(nil),       // 18: jali.v1.GetBundleRequest
+	(*GetBundleResponse)(nil),      // 19: jali.v1.GetBundleResponse
 }
 var file_jali_v1_audit_proto_depIdxs = []int32{
 	4,  // 0: jali.v1.ListEntriesResponse.entries:type_name -> jali.v1.Entry
-	15, // 1: jali.v1.ListLedgersResponse.ledgers:type_name -> jali.v1.LedgerClaim
-	0,  // 2: jali.v1.AuditService.GetCheckpoint:input_type -> jali.v1.GetCheckpointRequest
-	2,  // 3: jali.v1.AuditService.ListEntries:input_type -> jali.v1.ListEntriesRequest
-	5,  // 4: jali.v1.AuditService.GetProof:input_type -> jali.v1.GetProofRequest
-	7,  // 5: jali.v1.AuditService.GetConsistency:input_type -> jali.v1.GetConsistencyRequest
-	13, // 6: jali.v1.AuditService.ListLedgers:input_type -> jali.v1.ListLedgersRequest
-	16, // 7: jali.v1.AuditService.GetBundle:input_type -> jali.v1.GetBundleRequest
-	10, // 8: jali.v1.AuditService.Hold:input_type -> jali.v1.HoldRequest
-	11, // 9: jali.v1.AuditService.Unhold:input_type -> jali.v1.UnholdRequest
-	9,  // 10: jali.v1.AuditService.WatchEntries:input_type -> jali.v1.WatchEntriesRequest
-	1,  // 11: jali.v1.AuditService.GetCheckpoint:output_type -> jali.v1.GetCheckpointResponse
-	3,  // 12: jali.v1.AuditService.ListEntries:output_type -> jali.v1.ListEntriesResponse
-	6,  // 13: jali.v1.AuditService.GetProof:output_type -> jali.v1.GetProofResponse
-	8,  // 14: jali.v1.AuditService.GetConsistency:output_type -> jali.v1.GetConsistencyResponse
-	14, // 15: jali.v1.AuditService.ListLedgers:output_type -> jali.v1.ListLedgersResponse
-	17, // 16: jali.v1.AuditService.GetBundle:output_type -> jali.v1.GetBundleResponse
-	12, // 17: jali.v1.AuditService.Hold:output_type -> jali.v1.HoldResponse
-	12, // 18: jali.v1.AuditService.Unhold:output_type -> jali.v1.HoldResponse
-	3,  // 19: jali.v1.AuditService.WatchEntries:output_type -> jali.v1.ListEntriesResponse
-	11, // [11:20] is the sub-list for method output_type
-	2,  // [2:11] is the sub-list for method input_type
-	2,  // [2:2] is the sub-list for extension type_name
-	2,  // [2:2] is the sub-list for extension extendee
-	0,  // [0:2] is the sub-list for field type_name
+	4,  // 1: jali.v1.FindEntriesResponse.entries:type_name -> jali.v1.Entry
+	17, // 2: jali.v1.ListLedgersResponse.ledgers:type_name -> jali.v1.LedgerClaim
+	0,  // 3: jali.v1.AuditService.GetCheckpoint:input_type -> jali.v1.GetCheckpointRequest
+	2,  // 4: jali.v1.AuditService.ListEntries:input_type -> jali.v1.ListEntriesRequest
+	7,  // 5: jali.v1.AuditService.GetProof:input_type -> jali.v1.GetProofRequest
+	9,  // 6: jali.v1.AuditService.GetConsistency:input_type -> jali.v1.GetConsistencyRequest
+	15, // 7: jali.v1.AuditService.ListLedgers:input_type -> jali.v1.ListLedgersRequest
+	18, // 8: jali.v1.AuditService.GetBundle:input_type -> jali.v1.GetBundleRequest
+	12, // 9: jali.v1.AuditService.Hold:input_type -> jali.v1.HoldRequest
+	13, // 10: jali.v1.AuditService.Unhold:input_type -> jali.v1.UnholdRequest
+	5,  // 11: jali.v1.AuditService.FindEntries:input_type -> jali.v1.FindEntriesRequest
+	11, // 12: jali.v1.AuditService.WatchEntries:input_type -> jali.v1.WatchEntriesRequest
+	1,  // 13: jali.v1.AuditService.GetCheckpoint:output_type -> jali.v1.GetCheckpointResponse
+	3,  // 14: jali.v1.AuditService.ListEntries:output_type -> jali.v1.ListEntriesResponse
+	8,  // 15: jali.v1.AuditService.GetProof:output_type -> jali.v1.GetProofResponse
+	10, // 16: jali.v1.AuditService.GetConsistency:output_type -> jali.v1.GetConsistencyResponse
+	16, // 17: jali.v1.AuditService.ListLedgers:output_type -> jali.v1.ListLedgersResponse
+	19, // 18: jali.v1.AuditService.GetBundle:output_type -> jali.v1.GetBundleResponse
+	14, // 19: jali.v1.AuditService.Hold:output_type -> jali.v1.HoldResponse
+	14, // 20: jali.v1.AuditService.Unhold:output_type -> jali.v1.HoldResponse
+	6,  // 21: jali.v1.AuditService.FindEntries:output_type -> jali.v1.FindEntriesResponse
+	3,  // 22: jali.v1.AuditService.WatchEntries:output_type -> jali.v1.ListEntriesResponse
+	13, // [13:23] is the sub-list for method output_type
+	3,  // [3:13] is the sub-list for method input_type
+	3,  // [3:3] is the sub-list for extension type_name
+	3,  // [3:3] is the sub-list for extension extendee
+	0,  // [0:3] is the sub-list for field type_name
 }
 
 func init() { file_jali_v1_audit_proto_init() }
@@ -1152,13 +1384,15 @@ func file_jali_v1_audit_proto_init() {
 	if File_jali_v1_audit_proto != nil {
 		return
 	}
+	file_jali_v1_audit_proto_msgTypes[5].OneofWrappers = []any{}
+	file_jali_v1_audit_proto_msgTypes[6].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_jali_v1_audit_proto_rawDesc), len(file_jali_v1_audit_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   18,
+			NumMessages:   20,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

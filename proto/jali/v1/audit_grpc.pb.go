@@ -27,6 +27,7 @@ const (
 	AuditService_GetBundle_FullMethodName      = "/jali.v1.AuditService/GetBundle"
 	AuditService_Hold_FullMethodName           = "/jali.v1.AuditService/Hold"
 	AuditService_Unhold_FullMethodName         = "/jali.v1.AuditService/Unhold"
+	AuditService_FindEntries_FullMethodName    = "/jali.v1.AuditService/FindEntries"
 	AuditService_WatchEntries_FullMethodName   = "/jali.v1.AuditService/WatchEntries"
 )
 
@@ -51,6 +52,9 @@ type AuditServiceClient interface {
 	// order of a court or the like; both are entries.
 	Hold(ctx context.Context, in *HoldRequest, opts ...grpc.CallOption) (*HoldResponse, error)
 	Unhold(ctx context.Context, in *UnholdRequest, opts ...grpc.CallOption) (*HoldResponse, error)
+	// FindEntries looks for entries from the newest on, or onwards from one, so that a reader need not load them all. One call looks at
+	// so many headers at most; next tells where to go on.
+	FindEntries(ctx context.Context, in *FindEntriesRequest, opts ...grpc.CallOption) (*FindEntriesResponse, error)
 	// WatchEntries streams headers from a sequence number on as they become durable.
 	WatchEntries(ctx context.Context, in *WatchEntriesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ListEntriesResponse], error)
 }
@@ -143,6 +147,16 @@ func (c *auditServiceClient) Unhold(ctx context.Context, in *UnholdRequest, opts
 	return out, nil
 }
 
+func (c *auditServiceClient) FindEntries(ctx context.Context, in *FindEntriesRequest, opts ...grpc.CallOption) (*FindEntriesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(FindEntriesResponse)
+	err := c.cc.Invoke(ctx, AuditService_FindEntries_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *auditServiceClient) WatchEntries(ctx context.Context, in *WatchEntriesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ListEntriesResponse], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	stream, err := c.cc.NewStream(ctx, &AuditService_ServiceDesc.Streams[0], AuditService_WatchEntries_FullMethodName, cOpts...)
@@ -183,6 +197,9 @@ type AuditServiceServer interface {
 	// order of a court or the like; both are entries.
 	Hold(context.Context, *HoldRequest) (*HoldResponse, error)
 	Unhold(context.Context, *UnholdRequest) (*HoldResponse, error)
+	// FindEntries looks for entries from the newest on, or onwards from one, so that a reader need not load them all. One call looks at
+	// so many headers at most; next tells where to go on.
+	FindEntries(context.Context, *FindEntriesRequest) (*FindEntriesResponse, error)
 	// WatchEntries streams headers from a sequence number on as they become durable.
 	WatchEntries(*WatchEntriesRequest, grpc.ServerStreamingServer[ListEntriesResponse]) error
 	mustEmbedUnimplementedAuditServiceServer()
@@ -218,6 +235,9 @@ func (UnimplementedAuditServiceServer) Hold(context.Context, *HoldRequest) (*Hol
 }
 func (UnimplementedAuditServiceServer) Unhold(context.Context, *UnholdRequest) (*HoldResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Unhold not implemented")
+}
+func (UnimplementedAuditServiceServer) FindEntries(context.Context, *FindEntriesRequest) (*FindEntriesResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method FindEntries not implemented")
 }
 func (UnimplementedAuditServiceServer) WatchEntries(*WatchEntriesRequest, grpc.ServerStreamingServer[ListEntriesResponse]) error {
 	return status.Error(codes.Unimplemented, "method WatchEntries not implemented")
@@ -387,6 +407,24 @@ func _AuditService_Unhold_Handler(srv interface{}, ctx context.Context, dec func
 	return interceptor(ctx, in, info, handler)
 }
 
+func _AuditService_FindEntries_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(FindEntriesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AuditServiceServer).FindEntries(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AuditService_FindEntries_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AuditServiceServer).FindEntries(ctx, req.(*FindEntriesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _AuditService_WatchEntries_Handler(srv interface{}, stream grpc.ServerStream) error {
 	m := new(WatchEntriesRequest)
 	if err := stream.RecvMsg(m); err != nil {
@@ -436,6 +474,10 @@ var AuditService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Unhold",
 			Handler:    _AuditService_Unhold_Handler,
+		},
+		{
+			MethodName: "FindEntries",
+			Handler:    _AuditService_FindEntries_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

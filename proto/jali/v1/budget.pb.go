@@ -325,6 +325,234 @@ func (x *Charge) GetQuery() string {
 	return ""
 }
 
+type ListAgreementsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListAgreementsRequest) Reset() {
+	*x = ListAgreementsRequest{}
+	mi := &file_jali_v1_budget_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListAgreementsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListAgreementsRequest) ProtoMessage() {}
+
+func (x *ListAgreementsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_jali_v1_budget_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListAgreementsRequest.ProtoReflect.Descriptor instead.
+func (*ListAgreementsRequest) Descriptor() ([]byte, []int) {
+	return file_jali_v1_budget_proto_rawDescGZIP(), []int{4}
+}
+
+type ListAgreementsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// By id.
+	Agreements    []*Agreement `protobuf:"bytes,1,rep,name=agreements,proto3" json:"agreements,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListAgreementsResponse) Reset() {
+	*x = ListAgreementsResponse{}
+	mi := &file_jali_v1_budget_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListAgreementsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListAgreementsResponse) ProtoMessage() {}
+
+func (x *ListAgreementsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_jali_v1_budget_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListAgreementsResponse.ProtoReflect.Descriptor instead.
+func (*ListAgreementsResponse) Descriptor() ([]byte, []int) {
+	return file_jali_v1_budget_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *ListAgreementsResponse) GetAgreements() []*Agreement {
+	if x != nil {
+		return x.Agreements
+	}
+	return nil
+}
+
+// Agreement is what its parties may know of it. Its text is a detail of the entry that registered it.
+type Agreement struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Id      string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Version int64                  `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"`
+	Title   string                 `protobuf:"bytes,3,opt,name=title,proto3" json:"title,omitempty"`
+	// "active", "suspended" or "ended".
+	State    string   `protobuf:"bytes,4,opt,name=state,proto3" json:"state,omitempty"`
+	Parties  []string `protobuf:"bytes,5,rep,name=parties,proto3" json:"parties,omitempty"`
+	Purposes []string `protobuf:"bytes,6,rep,name=purposes,proto3" json:"purposes,omitempty"`
+	Datasets []string `protobuf:"bytes,7,rep,name=datasets,proto3" json:"datasets,omitempty"`
+	// Kinds of questions: "aggregate", "encrypted".
+	Kinds []string `protobuf:"bytes,8,rep,name=kinds,proto3" json:"kinds,omitempty"`
+	// "dp" or "sdc".
+	Mode string `protobuf:"bytes,9,opt,name=mode,proto3" json:"mode,omitempty"`
+	// Unix seconds: the first of its validity, and the first after it.
+	ValidFrom  int64 `protobuf:"varint,10,opt,name=valid_from,json=validFrom,proto3" json:"valid_from,omitempty"`
+	ValidUntil int64 `protobuf:"varint,11,opt,name=valid_until,json=validUntil,proto3" json:"valid_until,omitempty"`
+	// The smallest half-width that may be asked for; 0: any.
+	MinError float64 `protobuf:"fixed64,12,opt,name=min_error,json=minError,proto3" json:"min_error,omitempty"`
+	// The highest price of one question; 0: any.
+	MaxPricePu    int64 `protobuf:"varint,13,opt,name=max_price_pu,json=maxPricePu,proto3" json:"max_price_pu,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Agreement) Reset() {
+	*x = Agreement{}
+	mi := &file_jali_v1_budget_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Agreement) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Agreement) ProtoMessage() {}
+
+func (x *Agreement) ProtoReflect() protoreflect.Message {
+	mi := &file_jali_v1_budget_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Agreement.ProtoReflect.Descriptor instead.
+func (*Agreement) Descriptor() ([]byte, []int) {
+	return file_jali_v1_budget_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *Agreement) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *Agreement) GetVersion() int64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *Agreement) GetTitle() string {
+	if x != nil {
+		return x.Title
+	}
+	return ""
+}
+
+func (x *Agreement) GetState() string {
+	if x != nil {
+		return x.State
+	}
+	return ""
+}
+
+func (x *Agreement) GetParties() []string {
+	if x != nil {
+		return x.Parties
+	}
+	return nil
+}
+
+func (x *Agreement) GetPurposes() []string {
+	if x != nil {
+		return x.Purposes
+	}
+	return nil
+}
+
+func (x *Agreement) GetDatasets() []string {
+	if x != nil {
+		return x.Datasets
+	}
+	return nil
+}
+
+func (x *Agreement) GetKinds() []string {
+	if x != nil {
+		return x.Kinds
+	}
+	return nil
+}
+
+func (x *Agreement) GetMode() string {
+	if x != nil {
+		return x.Mode
+	}
+	return ""
+}
+
+func (x *Agreement) GetValidFrom() int64 {
+	if x != nil {
+		return x.ValidFrom
+	}
+	return 0
+}
+
+func (x *Agreement) GetValidUntil() int64 {
+	if x != nil {
+		return x.ValidUntil
+	}
+	return 0
+}
+
+func (x *Agreement) GetMinError() float64 {
+	if x != nil {
+		return x.MinError
+	}
+	return 0
+}
+
+func (x *Agreement) GetMaxPricePu() int64 {
+	if x != nil {
+		return x.MaxPricePu
+	}
+	return 0
+}
+
 var File_jali_v1_budget_proto protoreflect.FileDescriptor
 
 const file_jali_v1_budget_proto_rawDesc = "" +
@@ -357,9 +585,33 @@ const file_jali_v1_budget_proto_rawDesc = "" +
 	"population\x12\x19\n" +
 	"\bprice_pu\x18\x04 \x01(\x03R\apricePu\x12\x18\n" +
 	"\aoutcome\x18\x05 \x01(\tR\aoutcome\x12\x14\n" +
-	"\x05query\x18\x06 \x01(\tR\x05query2~\n" +
+	"\x05query\x18\x06 \x01(\tR\x05query\"\x17\n" +
+	"\x15ListAgreementsRequest\"L\n" +
+	"\x16ListAgreementsResponse\x122\n" +
+	"\n" +
+	"agreements\x18\x01 \x03(\v2\x12.jali.v1.AgreementR\n" +
+	"agreements\"\xdc\x02\n" +
+	"\tAgreement\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
+	"\aversion\x18\x02 \x01(\x03R\aversion\x12\x14\n" +
+	"\x05title\x18\x03 \x01(\tR\x05title\x12\x14\n" +
+	"\x05state\x18\x04 \x01(\tR\x05state\x12\x18\n" +
+	"\aparties\x18\x05 \x03(\tR\aparties\x12\x1a\n" +
+	"\bpurposes\x18\x06 \x03(\tR\bpurposes\x12\x1a\n" +
+	"\bdatasets\x18\a \x03(\tR\bdatasets\x12\x14\n" +
+	"\x05kinds\x18\b \x03(\tR\x05kinds\x12\x12\n" +
+	"\x04mode\x18\t \x01(\tR\x04mode\x12\x1d\n" +
+	"\n" +
+	"valid_from\x18\n" +
+	" \x01(\x03R\tvalidFrom\x12\x1f\n" +
+	"\vvalid_until\x18\v \x01(\x03R\n" +
+	"validUntil\x12\x1b\n" +
+	"\tmin_error\x18\f \x01(\x01R\bminError\x12 \n" +
+	"\fmax_price_pu\x18\r \x01(\x03R\n" +
+	"maxPricePu2\xe9\x01\n" +
 	"\rBudgetService\x12m\n" +
-	"\tGetBudget\x12\x19.jali.v1.GetBudgetRequest\x1a\x1a.jali.v1.GetBudgetResponse\")\x82\xd3\xe4\x93\x02#\x12!/v1/agreements/{agreement}/budgetB\x1bZ\x19jali/proto/jali/v1;jaliv1b\x06proto3"
+	"\tGetBudget\x12\x19.jali.v1.GetBudgetRequest\x1a\x1a.jali.v1.GetBudgetResponse\")\x82\xd3\xe4\x93\x02#\x12!/v1/agreements/{agreement}/budget\x12i\n" +
+	"\x0eListAgreements\x12\x1e.jali.v1.ListAgreementsRequest\x1a\x1f.jali.v1.ListAgreementsResponse\"\x16\x82\xd3\xe4\x93\x02\x10\x12\x0e/v1/agreementsB\x1bZ\x19jali/proto/jali/v1;jaliv1b\x06proto3"
 
 var (
 	file_jali_v1_budget_proto_rawDescOnce sync.Once
@@ -373,23 +625,29 @@ func file_jali_v1_budget_proto_rawDescGZIP() []byte {
 	return file_jali_v1_budget_proto_rawDescData
 }
 
-var file_jali_v1_budget_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_jali_v1_budget_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_jali_v1_budget_proto_goTypes = []any{
-	(*GetBudgetRequest)(nil),  // 0: jali.v1.GetBudgetRequest
-	(*GetBudgetResponse)(nil), // 1: jali.v1.GetBudgetResponse
-	(*Ledger)(nil),            // 2: jali.v1.Ledger
-	(*Charge)(nil),            // 3: jali.v1.Charge
+	(*GetBudgetRequest)(nil),       // 0: jali.v1.GetBudgetRequest
+	(*GetBudgetResponse)(nil),      // 1: jali.v1.GetBudgetResponse
+	(*Ledger)(nil),                 // 2: jali.v1.Ledger
+	(*Charge)(nil),                 // 3: jali.v1.Charge
+	(*ListAgreementsRequest)(nil),  // 4: jali.v1.ListAgreementsRequest
+	(*ListAgreementsResponse)(nil), // 5: jali.v1.ListAgreementsResponse
+	(*Agreement)(nil),              // 6: jali.v1.Agreement
 }
 var file_jali_v1_budget_proto_depIdxs = []int32{
 	2, // 0: jali.v1.GetBudgetResponse.ledgers:type_name -> jali.v1.Ledger
 	3, // 1: jali.v1.GetBudgetResponse.charges:type_name -> jali.v1.Charge
-	0, // 2: jali.v1.BudgetService.GetBudget:input_type -> jali.v1.GetBudgetRequest
-	1, // 3: jali.v1.BudgetService.GetBudget:output_type -> jali.v1.GetBudgetResponse
-	3, // [3:4] is the sub-list for method output_type
-	2, // [2:3] is the sub-list for method input_type
-	2, // [2:2] is the sub-list for extension type_name
-	2, // [2:2] is the sub-list for extension extendee
-	0, // [0:2] is the sub-list for field type_name
+	6, // 2: jali.v1.ListAgreementsResponse.agreements:type_name -> jali.v1.Agreement
+	0, // 3: jali.v1.BudgetService.GetBudget:input_type -> jali.v1.GetBudgetRequest
+	4, // 4: jali.v1.BudgetService.ListAgreements:input_type -> jali.v1.ListAgreementsRequest
+	1, // 5: jali.v1.BudgetService.GetBudget:output_type -> jali.v1.GetBudgetResponse
+	5, // 6: jali.v1.BudgetService.ListAgreements:output_type -> jali.v1.ListAgreementsResponse
+	5, // [5:7] is the sub-list for method output_type
+	3, // [3:5] is the sub-list for method input_type
+	3, // [3:3] is the sub-list for extension type_name
+	3, // [3:3] is the sub-list for extension extendee
+	0, // [0:3] is the sub-list for field type_name
 }
 
 func init() { file_jali_v1_budget_proto_init() }
@@ -403,7 +661,7 @@ func file_jali_v1_budget_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_jali_v1_budget_proto_rawDesc), len(file_jali_v1_budget_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   4,
+			NumMessages:   7,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

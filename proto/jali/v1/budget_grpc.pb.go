@@ -19,7 +19,8 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	BudgetService_GetBudget_FullMethodName = "/jali.v1.BudgetService/GetBudget"
+	BudgetService_GetBudget_FullMethodName      = "/jali.v1.BudgetService/GetBudget"
+	BudgetService_ListAgreements_FullMethodName = "/jali.v1.BudgetService/ListAgreements"
 )
 
 // BudgetServiceClient is the client API for BudgetService service.
@@ -29,6 +30,8 @@ const (
 // BudgetService shows what is left and what spent it.
 type BudgetServiceClient interface {
 	GetBudget(ctx context.Context, in *GetBudgetRequest, opts ...grpc.CallOption) (*GetBudgetResponse, error)
+	// ListAgreements tells which agreements the caller may ask under; regulators and custodians see all.
+	ListAgreements(ctx context.Context, in *ListAgreementsRequest, opts ...grpc.CallOption) (*ListAgreementsResponse, error)
 }
 
 type budgetServiceClient struct {
@@ -49,6 +52,16 @@ func (c *budgetServiceClient) GetBudget(ctx context.Context, in *GetBudgetReques
 	return out, nil
 }
 
+func (c *budgetServiceClient) ListAgreements(ctx context.Context, in *ListAgreementsRequest, opts ...grpc.CallOption) (*ListAgreementsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListAgreementsResponse)
+	err := c.cc.Invoke(ctx, BudgetService_ListAgreements_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // BudgetServiceServer is the server API for BudgetService service.
 // All implementations must embed UnimplementedBudgetServiceServer
 // for forward compatibility.
@@ -56,6 +69,8 @@ func (c *budgetServiceClient) GetBudget(ctx context.Context, in *GetBudgetReques
 // BudgetService shows what is left and what spent it.
 type BudgetServiceServer interface {
 	GetBudget(context.Context, *GetBudgetRequest) (*GetBudgetResponse, error)
+	// ListAgreements tells which agreements the caller may ask under; regulators and custodians see all.
+	ListAgreements(context.Context, *ListAgreementsRequest) (*ListAgreementsResponse, error)
 	mustEmbedUnimplementedBudgetServiceServer()
 }
 
@@ -68,6 +83,9 @@ type UnimplementedBudgetServiceServer struct{}
 
 func (UnimplementedBudgetServiceServer) GetBudget(context.Context, *GetBudgetRequest) (*GetBudgetResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetBudget not implemented")
+}
+func (UnimplementedBudgetServiceServer) ListAgreements(context.Context, *ListAgreementsRequest) (*ListAgreementsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListAgreements not implemented")
 }
 func (UnimplementedBudgetServiceServer) mustEmbedUnimplementedBudgetServiceServer() {}
 func (UnimplementedBudgetServiceServer) testEmbeddedByValue()                       {}
@@ -108,6 +126,24 @@ func _BudgetService_GetBudget_Handler(srv interface{}, ctx context.Context, dec 
 	return interceptor(ctx, in, info, handler)
 }
 
+func _BudgetService_ListAgreements_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListAgreementsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(BudgetServiceServer).ListAgreements(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: BudgetService_ListAgreements_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(BudgetServiceServer).ListAgreements(ctx, req.(*ListAgreementsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // BudgetService_ServiceDesc is the grpc.ServiceDesc for BudgetService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -118,6 +154,10 @@ var BudgetService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "GetBudget",
 			Handler:    _BudgetService_GetBudget_Handler,
+		},
+		{
+			MethodName: "ListAgreements",
+			Handler:    _BudgetService_ListAgreements_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

@@ -1,0 +1,15 @@
+// Package console serves the browser console: its files, and the sessions of people who signed in.
+//
+// Guaranteed:
+//   - A session begins with a one-time code, and a code is given only to whoever has proved to hold the private key of a client certificate, on a
+//     TLS connection of its own. A session is that certificate, for a browser: the same principal, no more rights, and it ends with the
+//     certificate, after [SessionLife], or after [SessionIdle] without a request, whichever comes first.
+//   - Codes and session names are 256 random bits and are kept as their SHA-256 only. A code works once, within [CodeLife]. Every sign-in is on
+//     record before the session exists; failed ones are counted on record.
+//   - The browser keeps the session in a cookie that scripts cannot read (HttpOnly), other sites cannot use (SameSite=Strict, __Host-) and plain
+//     HTTP never carries (Secure). Nothing is in web storage.
+//   - What is served carries a content security policy without inline scripts or styles and without eval; nothing is loaded from elsewhere.
+//
+// Not guaranteed: sessions live in memory and end with the process. Whoever controls the gateway's host serves the console too, and can serve
+// one that lies: a regulator who must not trust the host verifies with the page of a witness (docs/for-regulators.md).
+package console

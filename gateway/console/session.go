@@ -1,0 +1,209 @@
+package console
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/tls"
+	"encoding/base64"
+	"errors"
+	"net/http"
+	"sync"
+	"time"
+
+	"jali/gateway/identity"
+)
+
+// Lifetimes.
+const (
+	CodeLife    = 5 * time.Minute
+	SessionLife = 8 * time.Hour
+	SessionIdle = 30 * time.Minute
+)
+
+// Bounds on what lives in memory: the oldest goes first.
+const (
+	mostCodes    = 1000
+	mostSessions = 1000
+)
+
+// cookie is the name of the session cookie. Browsers take a __Host- cookie only over TLS, from the host itself, for all its paths.
+const cookie = "__Host-jali"
+
+// ErrCode: a one-time code is unknown, used or too old. Which of them is not told.
+var ErrCode = errors.New("the sign-in link is not valid: it works once, within five minutes")
+
+// Sessions are the people signed in with a browser. It is safe for concurrent use.
+type Sessions struct {
+	now func() time.Time
+
+	mu       sync.Mutex
+	codes    map[[32]byte]code
+	sessions map[[32]byte]*session
+}
+
+// code waits for the browser that was given it.
+type code struct {
+	state   tls.ConnectionState
+	expires time.Time
+}
+
+type session struct {
+	state       tls.ConnectionState
+	began, used time.Time
+}
+
+// NewSessions makes an empty set. now is the clock.
+func NewSessions(now func() time.Time) *Sessions {
+	return &Sessions{now: now, codes: map[[32]byte]code{}, sessions: map[[32]byte]*session{}}
+}
+
+// Offer makes a one-time code for the holder of the certificate of a connection.
+func (s *Sessions) Offer(state tls.ConnectionState) (text string, expires time.Time, err error) {
+	if _, err := identity.FromTLS(state); err != nil {
+		return "", time.Time{}, err
+	}
+	text, name := secret()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.now()
+	for n, c := range s.codes {
+		if !now.Before(c.expires) {
+			delete(s.codes, n)
+		}
+	}
+	evict(s.codes, mostCodes, func(c code) time.Time { return c.expires })
+	expires = now.Add(CodeLife)
+	s.codes[name] = code{certificateOf(state), expires}
+	return text, expires, nil
+}
+
+// Redeem takes a code, once, and returns a session for it. admit is called with the principal before the session exists, to put it on record: an error
+// of it is returned, and the code is spent all the same.
+func (s *Sessions) Redeem(text string, admit func(identity.Principal) error) (token string, err error) {
+	name, ok := nameOf(text)
+	if !ok {
+		return "", ErrCode
+	}
+	s.mu.Lock()
+	c, known := s.codes[name]
+	delete(s.codes, name)
+	now := s.now()
+	s.mu.Unlock()
+	if !known || !now.Before(c.expires) {
+		return "", ErrCode
+	}
+	who, err := identity.FromTLS(c.state)
+	if err != nil {
+		return "", err
+	}
+	if err := admit(who); err != nil {
+		return "", err
+	}
+	token, name = secret()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for n, old := range s.sessions {
+		if old.over(now) {
+			delete(s.sessions, n)
+		}
+	}
+	evict(s.sessions, mostSessions, func(x *session) time.Time { return x.used })
+	s.sessions[name] = &session{state: c.state, began: now, used: now}
+	return token, nil
+}
+
+// Attach gives a request of a signed-in browser the certificate of its session, so that from here on it is a request of that certificate's holder.
+// A request that has a certificate of its own, or no session, is returned as it is.
+func (s *Sessions) Attach(r *http.Request) *http.Request {
+	if r.TLS == nil || len(r.TLS.VerifiedChains) > 0 {
+		return r
+	}
+	found, _ := s.find(r)
+	if found == nil {
+		return r
+	}
+	with := r.Clone(r.Context())
+	state := *r.TLS
+	state.PeerCertificates, state.VerifiedChains = found.PeerCertificates, found.VerifiedChains
+	with.TLS = &state
+	return with
+}
+
+// End forgets the session of a request.
+func (s *Sessions) End(r *http.Request) {
+	if name, ok := cookieOf(r); ok {
+		s.mu.Lock()
+		delete(s.sessions, name)
+		s.mu.Unlock()
+	}
+}
+
+// find returns the certificate of a request's session and when the session ends at the latest.
+func (s *Sessions) find(r *http.Request) (*tls.ConnectionState, time.Time) {
+	name, ok := cookieOf(r)
+	if !ok {
+		return nil, time.Time{}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	x, now := s.sessions[name], s.now()
+	if x == nil {
+		return nil, time.Time{}
+	}
+	if x.over(now) {
+		delete(s.sessions, name)
+		return nil, time.Time{}
+	}
+	x.used = now
+	until := x.began.Add(SessionLife)
+	if end := x.state.VerifiedChains[0][0].NotAfter; end.Before(until) {
+		until = end
+	}
+	return &x.state, until
+}
+
+func (x *session) over(now time.Time) bool {
+	return now.Sub(x.began) >= SessionLife || now.Sub(x.used) >= SessionIdle || !now.Before(x.state.VerifiedChains[0][0].NotAfter)
+}
+
+// certificateOf keeps of a connection what names its caller.
+func certificateOf(state tls.ConnectionState) tls.ConnectionState {
+	return tls.ConnectionState{HandshakeComplete: true, PeerCertificates: state.PeerCertificates, VerifiedChains: state.VerifiedChains}
+}
+
+// secret draws 256 random bits and the name under which they are kept. A look-up by hash tells a guesser nothing by its time.
+func secret() (text string, name [32]byte) {
+	var b [32]byte
+	rand.Read(b[:])
+	return base64.RawURLEncoding.EncodeToString(b[:]), sha256.Sum256(b[:])
+}
+
+func nameOf(text string) (name [32]byte, ok bool) {
+	b, err := base64.RawURLEncoding.Strict().DecodeString(text)
+	if err != nil || len(b) != 32 {
+		return name, false
+	}
+	return sha256.Sum256(b), true
+}
+
+func cookieOf(r *http.Request) (name [32]byte, ok bool) {
+	c, err := r.Cookie(cookie)
+	if err != nil {
+		return name, false
+	}
+	return nameOf(c.Value)
+}
+
+// evict makes room for one more.
+func evict[V any](m map[[32]byte]V, most int, age func(V) time.Time) {
+	for len(m) >= most {
+		var oldest [32]byte
+		first := true
+		for n, v := range m {
+			if first || age(v).Before(age(m[oldest])) {
+				oldest, first = n, false
+			}
+		}
+		delete(m, oldest)
+	}
+}
