@@ -29,23 +29,11 @@ const (
 
 // aggregate answers a plan whose bounds are proved.
 func (e *Engine) aggregate(ctx context.Context, plan *query.Plan) (protect.Cells, error) {
-	a := &aggregation{plan: plan}
+	a := &aggregation{plan: plan, sql: writer{dialect: e.dialect}}
 	if err := a.write(); err != nil {
 		return protect.Cells{}, err
 	}
-	err := e.plain.session(func(c *connection) error {
-		rows, err := c.query(ctx, a.sql.String(), a.sql.args...)
-		if err != nil {
-			return err
-		}
-		defer rows.close()
-		for rows.next() {
-			if err := a.read(rows); err != nil {
-				return err
-			}
-		}
-		return rows.err
-	})
+	err := e.store.aggregate(ctx, statement{a.sql.String(), a.sql.args, a.types()}, a.read)
 	if plan.Private {
 		return sortKeys(a.cells), err
 	}
@@ -103,7 +91,7 @@ func (a *aggregation) write() error {
 		}
 	}
 	for _, x := range a.sums {
-		list = append(list, "("+x+")::HUGEINT")
+		list = append(list, "("+x+")::"+a.sql.dialect.typ("HUGEINT"))
 	}
 	a.sql.WriteString("SELECT " + strings.Join(list, ", "))
 	if err := a.from(s); err != nil {
@@ -234,7 +222,7 @@ func (a *aggregation) item(s *scope, it query.Item) error {
 	if it.Kind == query.Squares {
 		typ := "BIGINT"
 		if !m.squareFits {
-			typ = "HUGEINT"
+			typ = a.sql.dialect.typ("HUGEINT")
 		}
 		d := fmt.Sprintf("(%s::%s - %d)", m.clipped(x), typ, it.Center)
 		add("coalesce(sum("+d+" * "+d+"), 0)", one)
@@ -242,14 +230,14 @@ func (a *aggregation) item(s *scope, it query.Item) error {
 	}
 	typ := "BIGINT"
 	if m.enc.lo < -1<<62 || m.enc.hi > 1<<62 {
-		typ = "HUGEINT"
+		typ = a.sql.dialect.typ("HUGEINT")
 	}
 	add("coalesce(sum("+x+"), 0)", one)
 	if m.clipHi < m.enc.hi {
-		add(fmt.Sprintf("coalesce(sum(%s::%s - %d) FILTER (%s > %d), 0)", x, typ, m.clipHi, x, m.clipHi), minusOne)
+		add(fmt.Sprintf("coalesce(sum(%s::%s - %d) FILTER (WHERE %s > %d), 0)", x, typ, m.clipHi, x, m.clipHi), minusOne)
 	}
 	if m.clipLo > m.enc.lo {
-		add(fmt.Sprintf("coalesce(sum(%s::%s - %d) FILTER (%s < %d), 0)", x, typ, m.clipLo, x, m.clipLo), minusOne)
+		add(fmt.Sprintf("coalesce(sum(%s::%s - %d) FILTER (WHERE %s < %d), 0)", x, typ, m.clipLo, x, m.clipLo), minusOne)
 	}
 	if it.Center != 0 {
 		add(filled, big.NewInt(-it.Center))
@@ -270,9 +258,25 @@ func (m measure) clipped(x string) string {
 	return fmt.Sprintf("(CASE WHEN %s < %d THEN %d WHEN %s > %d THEN %d ELSE %s END)", x, m.clipLo, m.clipLo, x, m.clipHi, m.clipHi, x)
 }
 
+// types is how the columns of the statement lie.
+func (a *aggregation) types() []string {
+	var types []string
+	for _, g := range a.groups {
+		if g.banded {
+			types = append(types, "BIGINT")
+		} else {
+			types = append(types, g.enc.typ)
+		}
+	}
+	for range a.sums {
+		types = append(types, "HUGEINT")
+	}
+	return types
+}
+
 // read adds one chunk of result rows.
-func (a *aggregation) read(rows *cursor) error {
-	for i := range rows.rows {
+func (a *aggregation) read(rows chunk) error {
+	for i := range rows.size() {
 		cell, counts, err := a.cell(rows, i)
 		if err != nil {
 			return err
@@ -286,7 +290,7 @@ func (a *aggregation) read(rows *cursor) error {
 			if !valid(mask, i) {
 				return fmt.Errorf("%w: NULL sum", errPlan)
 			}
-			sums[j] = values[hugeint](p, rows.rows)[i].big()
+			sums[j] = values[hugeint](p, rows.size())[i].big()
 		}
 		for j, it := range a.items {
 			v := new(big.Int)
@@ -303,7 +307,7 @@ func (a *aggregation) read(rows *cursor) error {
 }
 
 // cell finds where a result row counts.
-func (a *aggregation) cell(rows *cursor, i int) (cell int, counts bool, err error) {
+func (a *aggregation) cell(rows chunk, i int) (cell int, counts bool, err error) {
 	var key []catalog.Value
 	for j, g := range a.groups {
 		p, mask := rows.vector(j)
@@ -313,9 +317,9 @@ func (a *aggregation) cell(rows *cursor, i int) (cell int, counts bool, err erro
 		switch {
 		case null:
 		case g.banded:
-			n = values[int64](p, rows.rows)[i]
+			n = values[int64](p, rows.size())[i]
 		case g.enc.kind == texts:
-			word = values[textValue](p, rows.rows)[i].bytes()
+			word = values[textValue](p, rows.size())[i].bytes()
 		default:
 			n = numberAt(p, i, g.enc)
 		}

@@ -52,7 +52,7 @@ func (w *writer) calculation(s *scope, r query.ColumnRef) (string, error) {
 	if r.Expr.Const != 0 {
 		b.WriteString(" + (" + strconv.FormatInt(r.Expr.Const, 10) + ")::BIGINT")
 	}
-	b.WriteString(")::" + encodingOf(r.Column).typ)
+	b.WriteString(")::" + w.dialect.typ(encodingOf(r.Column).typ))
 	return b.String(), nil
 }
 
@@ -73,7 +73,7 @@ func (w *writer) choice(s *scope, r query.ColumnRef) (string, error) {
 		}
 		return "", fmt.Errorf("%w: value of a choice", errPlan)
 	}
-	b := &writer{aliases: w.aliases, lo: w.lo, hi: w.hi}
+	b := &writer{aliases: w.aliases, lo: w.lo, hi: w.hi, dialect: w.dialect, before: w.before + len(w.args)}
 	b.WriteString("(CASE")
 	for _, c := range r.Expr.Whens {
 		b.WriteString(" WHEN ")
@@ -90,7 +90,7 @@ func (w *writer) choice(s *scope, r query.ColumnRef) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	b.WriteString(" ELSE " + x + " END)::" + enc.typ)
+	b.WriteString(" ELSE " + x + " END)::" + w.dialect.typ(enc.typ))
 	w.args, w.aliases = append(w.args, b.args...), b.aliases
 	return b.String(), nil
 }
@@ -186,13 +186,13 @@ func (w *writer) derived(d *query.Derived) error {
 			}
 			x = "row_number() OVER (PARTITION BY " + personColumn + " ORDER BY " + strings.Join(order, ", ") + ")"
 		}
-		w.WriteString(", (" + x + ")::" + encodingOf(c.Column).typ + " AS " + quote(c.Column.Name))
+		w.WriteString(", (" + x + ")::" + w.dialect.typ(encodingOf(c.Column).typ) + " AS " + quote(c.Column.Name))
 	}
 	w.WriteString(" FROM (")
 	if err := w.project(d.Tables, d.Where, refs); err != nil {
 		return err
 	}
-	w.WriteString(")")
+	w.WriteString(") _d")
 	if d.Grouped {
 		w.WriteString(" GROUP BY " + strings.Join(keys, ", "))
 	}

@@ -35,7 +35,7 @@ func newDictionary(s *streaming) *dictionary {
 }
 
 // place numbers the key of each row of a chunk; a row whose public part has no label gets -1.
-func (d *dictionary) place(rows *cursor, cells []int32) error {
+func (d *dictionary) place(rows chunk, cells []int32) error {
 	n := len(cells)
 	type column struct {
 		words   []textValue

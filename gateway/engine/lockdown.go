@@ -33,8 +33,11 @@ var forbidden = []string{
 	"DELETE FROM _version",
 }
 
-// CheckLockdown tries what must be refused, on both instances. The statements are ours and constant; no data is read.
-func (e *Engine) CheckLockdown(ctx context.Context) error {
+// CheckLockdown tries what must be refused. The statements are ours and constant; no data is read.
+func (e *Engine) CheckLockdown(ctx context.Context) error { return e.store.checkLockdown(ctx) }
+
+// checkLockdown tries both instances.
+func (e *instances) checkLockdown(ctx context.Context) error {
 	probe := filepath.Join(e.scratch, "probe.csv")
 	if err := os.WriteFile(probe, []byte("a,b\n1,2\n"), 0o600); err != nil {
 		return fmt.Errorf("check lock-down: %w", err)

@@ -78,8 +78,8 @@ func (l *loop) grow(n int) {
 }
 
 // chunk takes the rows of one chunk.
-func (l *loop) chunk(rows *cursor) error {
-	n := rows.rows
+func (l *loop) chunk(rows chunk) error {
+	n := rows.size()
 	p, mask := rows.vector(0)
 	if mask != nil && !allValid(mask, n) {
 		return errOrder
@@ -297,7 +297,7 @@ func (l *loop) value(j, cell int) *big.Int {
 }
 
 // place finds the cell of each row: pass 1.
-func (l *loop) place(rows *cursor, n int) error {
+func (l *loop) place(rows chunk, n int) error {
 	if l.private != nil {
 		if err := l.private.place(rows, l.cellOf[:n]); err != nil {
 			return err

@@ -36,14 +36,14 @@ var errClosed = errors.New("engine is closed")
 
 // Engine answers plans from one data version. It is safe for concurrent use.
 type Engine struct {
-	catalog  *catalog.Dataset
-	plain    *pool            // aggregations, on all threads
-	ordered  *pool            // shares of streams: one thread, so that the goroutine that loops over rows also computes them
-	rows     map[string]int64 // tables the version holds
-	persons  int64
-	threads  int
-	scratch  string
-	operator *slog.Logger
+	catalog    *catalog.Dataset
+	store      store
+	dialect    dialect
+	*instances                  // the store, if the version is a file
+	rows       map[string]int64 // tables the version holds
+	persons    int64
+	threads    int
+	operator   *slog.Logger
 
 	life   sync.RWMutex // held for reading by each run
 	closed bool
@@ -90,7 +90,8 @@ func Open(cfg Config) (*Engine, error) {
 }
 
 func newEngine(cfg Config) *Engine {
-	e := &Engine{catalog: cfg.Catalog, rows: map[string]int64{}, threads: cfg.Threads, operator: cfg.Operator}
+	e := &Engine{catalog: cfg.Catalog, instances: &instances{}, rows: map[string]int64{}, threads: cfg.Threads, operator: cfg.Operator}
+	e.store = e.instances
 	if e.operator == nil {
 		e.operator = slog.New(slog.DiscardHandler)
 	}
@@ -148,14 +149,18 @@ func (e *Engine) Close() error {
 		return nil
 	}
 	e.closed = true
-	if e.plain != nil {
-		e.plain.close()
+	return e.store.close()
+}
+
+func (s *instances) close() error {
+	if s.plain != nil {
+		s.plain.close()
 	}
-	if e.ordered != nil && e.ordered != e.plain {
-		e.ordered.close()
+	if s.ordered != nil && s.ordered != s.plain {
+		s.ordered.close()
 	}
-	if e.scratch == "" {
+	if s.scratch == "" {
 		return nil
 	}
-	return os.RemoveAll(e.scratch)
+	return os.RemoveAll(s.scratch)
 }

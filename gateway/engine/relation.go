@@ -14,7 +14,9 @@ import (
 type writer struct {
 	strings.Builder
 	args    []any
+	before  int // parameters of the text that this one becomes a part of
 	aliases int
+	dialect dialect
 	// persons restricts every private table to ordinals in [lo, hi): a share of a parallel stream. Zero: all.
 	lo, hi int64
 }
@@ -276,12 +278,13 @@ func (w *writer) compare(s *scope, c query.Compare) error {
 
 // bind adds a literal as a parameter.
 func (w *writer) bind(v catalog.Value) {
-	if v.Kind == catalog.String {
+	text := v.Kind == catalog.String
+	if text {
 		w.args = append(w.args, v.S)
 	} else {
 		w.args = append(w.args, v.N)
 	}
-	w.WriteString("?")
+	w.WriteString(w.dialect.parameter(w.before+len(w.args), text))
 }
 
 // valueKind is the kind of a reference's values: a band's labels, or the column's.

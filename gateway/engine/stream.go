@@ -74,30 +74,17 @@ func (e *Engine) share(ctx context.Context, s *streaming, lo, hi int64, cut bool
 	if lo == hi {
 		return l, nil
 	}
-	w := &writer{}
+	w := &writer{dialect: e.dialect}
 	if cut {
 		w.lo, w.hi = lo, hi
 	}
 	if err := s.write(w); err != nil {
 		return nil, err
 	}
-	err := e.ordered.session(func(c *connection) error {
-		rows, err := c.stream(ctx, w.String(), w.args...)
-		if err != nil {
-			return err
-		}
-		defer rows.close()
-		for rows.next() {
-			if err := l.chunk(rows); err != nil {
-				return err
-			}
-		}
-		if rows.err != nil {
-			return rows.err
-		}
-		return l.finish()
-	})
-	return l, err
+	if err := e.store.stream(ctx, statement{w.String(), w.args, s.types()}, l.chunk); err != nil {
+		return nil, err
+	}
+	return l, l.finish()
 }
 
 // streaming is a plan prepared for the stream; it is read-only while loops run.
@@ -214,10 +201,22 @@ func (s *streaming) write(w *writer) error {
 	}
 	reads := 0
 	s.plan.EachFrom(func(tables []query.TableRef, _ []int64) { reads += len(tables) })
-	if reads > 1 {
+	if reads > 1 || !w.dialect.stored() {
 		w.WriteString(" ORDER BY 1")
 	}
 	return nil
+}
+
+// types is how the columns of the statement lie.
+func (s *streaming) types() []string {
+	types := []string{"INTEGER"}
+	for _, g := range s.readers {
+		types = append(types, g.enc.typ)
+	}
+	for _, m := range s.measures {
+		types = append(types, m.enc.typ)
+	}
+	return types
 }
 
 // cells adds up the shares.

@@ -39,7 +39,7 @@ func (e *Engine) subjects(ctx context.Context, plan *query.Plan, persons []int32
 	if plan.Private || len(plan.GroupBy) > 0 || plan.Bounds.Groups != 1 {
 		return protect.Cells{}, fmt.Errorf("%w: groups of subjects", errPlan)
 	}
-	s := &subjects{aggregation: aggregation{plan: plan}, slots: make([]int32, e.persons)}
+	s := &subjects{aggregation: aggregation{plan: plan, sql: writer{dialect: e.dialect}}, slots: make([]int32, e.persons)}
 	for i := range s.slots {
 		s.slots[i] = -1
 	}
@@ -55,19 +55,7 @@ func (e *Engine) subjects(ctx context.Context, plan *query.Plan, persons []int32
 	if err := s.write(len(persons)); err != nil {
 		return protect.Cells{}, err
 	}
-	err := e.plain.session(func(c *connection) error {
-		rows, err := c.query(ctx, s.sql.String(), s.sql.args...)
-		if err != nil {
-			return err
-		}
-		defer rows.close()
-		for rows.next() {
-			if err := s.read(rows); err != nil {
-				return err
-			}
-		}
-		return rows.err
-	})
+	err := e.store.aggregate(ctx, statement{s.sql.String(), s.sql.args, append([]string{"INTEGER"}, s.types()...)}, s.read)
 	return s.cells, err
 }
 
@@ -96,7 +84,7 @@ func (s *subjects) write(n int) error {
 	}
 	list := []string{sc.person}
 	for _, x := range s.sums {
-		list = append(list, "("+x+")::HUGEINT")
+		list = append(list, "("+x+")::"+s.sql.dialect.typ("HUGEINT"))
 	}
 	s.sql.WriteString("SELECT " + strings.Join(list, ", "))
 	if err := s.sql.from(sc, s.plan.Where); err != nil {
@@ -111,12 +99,12 @@ func (s *subjects) write(n int) error {
 }
 
 // read puts the persons of one chunk into their slots.
-func (s *subjects) read(rows *cursor) error {
+func (s *subjects) read(rows chunk) error {
 	p, mask := rows.vector(0)
-	if mask != nil && !allValid(mask, rows.rows) {
+	if mask != nil && !allValid(mask, rows.size()) {
 		return errOrder
 	}
-	for i, person := range values[int32](p, rows.rows) {
+	for i, person := range values[int32](p, rows.size()) {
 		if person < 0 || int(person) >= len(s.slots) {
 			return errOrder
 		}
@@ -130,7 +118,7 @@ func (s *subjects) read(rows *cursor) error {
 			if !valid(mask, i) {
 				return fmt.Errorf("%w: NULL sum", errPlan)
 			}
-			sums[j] = values[hugeint](v, rows.rows)[i].big()
+			sums[j] = values[hugeint](v, rows.size())[i].big()
 		}
 		for j, it := range s.items {
 			if s.cells.Values[j][slot] != nil { // a group seen twice
