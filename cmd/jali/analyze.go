@@ -45,6 +45,7 @@ var statistics = []statistic{
 	{"linear", analysis.LinearRegression, "Linear regression", []string{"value", "terms"}, []string{"width", "bins"}, `--value nodes --terms "sex,age"`},
 	{"logistic", analysis.LogisticRegression, "Logistic regression", []string{"outcome", "terms"}, []string{"bins"}, `--outcome "status = 1" --terms "sex,age"`},
 	{"poisson", analysis.PoissonRegression, "Poisson regression of a count", []string{"value", "terms"}, []string{"width", "bins"}, `--value nodes --terms "sex,age"`},
+	{"weighted", analysis.WeightedDifference, "Difference of means weighted by the inverse probability of exposure", []string{"exposure", "value", "terms"}, []string{"width", "bins"}, `--exposure obstruct --value nodes --terms "sex,extent"`},
 }
 
 // argument is a flag of analyze. Those that take several are written in parentheses in SQL.

@@ -43,6 +43,7 @@ var signatures = map[analysis.Statistic]signature{
 	analysis.LinearRegression:   {[]string{"value", "terms"}, []string{"width", "bins"}},
 	analysis.LogisticRegression: {[]string{"outcome", "terms"}, []string{"bins"}},
 	analysis.PoissonRegression:  {[]string{"value", "terms"}, []string{"width", "bins"}},
+	analysis.WeightedDifference: {[]string{"exposure", "value", "terms"}, []string{"width", "bins"}},
 }
 
 func (s signature) takes(name string) bool {
@@ -88,6 +89,9 @@ type dimension struct {
 	// until: values from here on are one group, whose members are seen no longer.
 	until *int64
 	plain bool // labels as they are, no bins
+	// held: a value beyond the bins counts as their end, as CLIP has it. The bin of such values reaches to the bounds of the catalogue, and
+	// one person of noise in its middle could outweigh everybody else.
+	held bool
 }
 
 // analyse plans a call of a table function.

@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 
 	pg "github.com/pganalyze/pg_query_go/v6"
 	"google.golang.org/protobuf/proto"
@@ -182,6 +183,8 @@ func (t *tabular) term(n *pg.Node) analysis.Term {
 	ref, name := t.resolve(inner, "term")
 	number := isBin(ref) || ref.Band == nil && !ref.Column.Has(catalog.RoleGroup) && ref.Column.Type != catalog.Text
 	switch {
+	case how != "" && how != "category" && !numbered(ref):
+		c.fail(c.at(n), NotSupported, quote(name)+" has labels, which are no numbers", "take "+how+" of a number or of BIN(column, lo, hi, width); labels enter as category("+name+")")
 	case how == "category" && number && !isBin(ref):
 		c.fail(c.at(n), NotSupported, "the column "+quote(name)+" has no groups", "write category(BIN("+name+", lo, hi, width))")
 	case how == "category":
@@ -198,7 +201,7 @@ func (t *tabular) term(n *pg.Node) analysis.Term {
 	default:
 		out.Form = "category"
 	}
-	out.Dim = t.add(name, inner, dimension{ref: ref, plain: out.Form == "category"})
+	out.Dim = t.add(name, inner, dimension{ref: ref, plain: out.Form == "category", held: out.Form != "category"})
 	if refAt != nil {
 		out.Ref = c.typed(ref, c.needConstant(refAt), true).String()
 	}
@@ -216,7 +219,7 @@ func (t *tabular) numeric(name string, n *pg.Node) string {
 	}
 	if f := n.GetFuncCall(); f != nil && computes(f) && names(f.Funcname)[0] == "bin" {
 		ref, shown := t.resolve(n, name)
-		return t.add(shown, n, dimension{ref: ref})
+		return t.add(shown, n, dimension{ref: ref, held: t.weighs()})
 	}
 	ref := c.scalar(t.sc, n)
 	col := ref.Column
@@ -244,8 +247,19 @@ func (t *tabular) numeric(name string, n *pg.Node) string {
 		shown = name
 	}
 	binned, _ := t.resolve(bin, shown)
-	return t.add(shown, bin, dimension{ref: binned})
+	return t.add(shown, bin, dimension{ref: binned, held: t.weighs()})
 }
+
+// numbered reports whether the labels of a group stand for numbers: values of a column, or ranges of them.
+func numbered(ref ColumnRef) bool {
+	if ref.Band != nil {
+		return ref.Band.Kind == catalog.BandCuts
+	}
+	return ref.Column.Type == catalog.Integer || ref.Column.Type == catalog.Decimal
+}
+
+// weighs reports that values count by their size, not by their rank.
+func (t *tabular) weighs() bool { return t.stat != analysis.Quantile && t.stat != analysis.Histogram }
 
 // survival puts time into bins from 0 to until, and the event where it is seen. Whole times t fall into bins that end with a
 // multiple of the width, so that the curve at that multiple has counted them.
@@ -331,8 +345,26 @@ func (t *tabular) describe(p *Plan) {
 		p.Domains[g].Name = d.name
 		s.Dims[g] = d.describe(p.GroupBy[g], p.Domains[g].Labels)
 	}
+	if err := s.Check(labelsOf(p)); err != nil {
+		t.c.fail(t.at, NotSupported, "these groups do not make a "+strings.ReplaceAll(string(t.stat), "_", " ")+": "+analysis.Reason(err), "docs/statistics.md says what each statistic needs")
+	}
 	p.Analysis = s
 	t.hierarchy(p)
+}
+
+// labelsOf lists the groups of each dimension; no label is empty but that of NULL.
+func labelsOf(p *Plan) [][]string {
+	out := make([][]string, len(p.Domains))
+	for i, d := range p.Domains {
+		for _, l := range d.Labels {
+			if l.Kind == catalog.Null {
+				out[i] = append(out[i], "")
+				continue
+			}
+			out[i] = append(out[i], l.String())
+		}
+	}
+	return out
 }
 
 // hierarchy adds the coarser levels of a distribution, where every person is in one cell and so in one node of each level. Each
@@ -371,7 +403,12 @@ func (d dimension) describe(ref ColumnRef, labels []catalog.Value) analysis.Dim 
 		default:
 			i := slices.Index(ref.Band.Labels, l)
 			a, b := ref.Band.Cuts[i], ref.Band.Cuts[i+1]
+			below, above := i == 0 && strings.HasPrefix(l.S, "<"), i == len(ref.Band.Labels)-1 && strings.HasPrefix(l.S, ">=")
 			switch {
+			case d.held && isBin(ref) && below:
+				a = b
+			case d.held && isBin(ref) && above:
+				b = a
 			case d.until != nil && a >= *d.until:
 				a, b = *d.until, *d.until
 			case unit == 1:

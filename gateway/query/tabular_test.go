@@ -71,6 +71,25 @@ func TestTimeBinsEndWithTheirMultiple(t *testing.T) {
 	}
 }
 
+// A value beyond the bins of a covariate counts as their end: the bin that reaches to the bounds of the catalogue has no middle worth
+// naming. Quantiles count ranks, and keep it.
+func TestValuesBeyondTheBinsAreHeld(t *testing.T) {
+	for fn, want := range map[string][2]analysis.Bound{
+		"linear_regression(value => time, terms => BIN(age, 20, 90, 10), cohort => etype = 2)": {20, 90},
+		"quantile(value => BIN(age, 20, 90, 10), at => 0.5, cohort => etype = 2)":              {0, 120},
+	} {
+		p, err := Compile(colon(t), "SELECT * FROM "+fn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range p.Analysis.Dims {
+			if n := len(d.Lo); d.Name == "age" && (d.Lo[0] != want[0] || d.Hi[n-1] != want[1]) {
+				t.Errorf("%s: ages from %v to %v, want %v", fn, d.Lo[0], d.Hi[n-1], want)
+			}
+		}
+	}
+}
+
 func TestTableFunctionsRefuse(t *testing.T) {
 	for _, c := range []struct {
 		sql  string
@@ -94,6 +113,9 @@ func TestTableFunctionsRefuse(t *testing.T) {
 		{"SELECT * FROM quantile(value => age, at => 0.5, of => nowhere)", UnknownName, "no table"},
 		{"SELECT * FROM pg_read_file(path => 'x')", NotSupported, "no table function"},
 		{"SELECT * FROM linear_regression(value => time, terms => (age, random()))", NotSupported, ""},
+		// What could not be derived is not charged.
+		{"SELECT * FROM logistic_regression(outcome => status, terms => log(BIN(age, 0, 90, 10)))", NotSupported, "needs values above 0"},
+		{"SELECT * FROM log_rank(time => time, event => status, by => (rx, sex))", NotSupported, "exactly one dimension"},
 	} {
 		_, err := Compile(colon(t), c.sql)
 		var e *Error

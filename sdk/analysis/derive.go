@@ -115,6 +115,9 @@ func (d *deriver) run() error {
 		return d.fit(stat.Logistic(t, s.Outcome.stat(), s.model()))
 	case PoissonRegression:
 		return d.fit(stat.Poisson(t, s.Value, s.model()))
+	case WeightedDifference:
+		e, err := stat.WeightedDifference(t, s.Exposure.stat(), s.Value, s.model())
+		return d.estimates([]stat.Estimate{e}, err)
 	}
 	return fmt.Errorf("%w: the statistic is not known", ErrSpec)
 }
@@ -302,9 +305,12 @@ func (d *deriver) logRank(r stat.LogRankResult, err error) error {
 	if err != nil {
 		return err
 	}
-	d.head(d.spec.By, "n", "observed", "expected", "chi_square", "df", "p", "exact_lower95", "exact_upper95")
+	d.head(d.spec.By, "n", "observed", "observed_exact_lower95", "observed_exact_upper95", "expected", "expected_exact_lower95", "expected_exact_upper95",
+		"chi_square", "df", "p", "exact_lower95", "exact_upper95")
 	for _, a := range r.Arms {
-		d.row([]string{a.Label}, r.Hidden, r.Warning, a.N.Value, a.Observed.Value, a.Expected.Value, r.Statistic, float64(r.DF), r.P, r.NoiseLo, r.NoiseHi)
+		olo, ohi := a.Observed.Reference()
+		elo, ehi := a.Expected.Reference()
+		d.row([]string{a.Label}, r.Hidden, r.Warning, a.N.Value, a.Observed.Value, olo, ohi, a.Expected.Value, elo, ehi, r.Statistic, float64(r.DF), r.P, r.NoiseLo, r.NoiseHi)
 	}
 	return nil
 }

@@ -28,6 +28,7 @@ const (
 	LinearRegression   Statistic = "linear_regression"
 	LogisticRegression Statistic = "logistic_regression"
 	PoissonRegression  Statistic = "poisson_regression"
+	WeightedDifference Statistic = "weighted_difference"
 )
 
 // Statistics lists all.
@@ -36,7 +37,7 @@ func Statistics() []Statistic { return slices.Clone(statistics) }
 var statistics = []Statistic{
 	Prevalence, IncidenceRate, RateRatio, RiskDifference, RiskRatio, OddsRatio, MantelHaenszel, ChiSquare, Crosstab,
 	KaplanMeier, MedianSurvival, MeanSurvival, LogRank, HazardRatio,
-	Histogram, Quantile, Moments, Correlation, LinearRegression, LogisticRegression, PoissonRegression,
+	Histogram, Quantile, Moments, Correlation, LinearRegression, LogisticRegression, PoissonRegression, WeightedDifference,
 }
 
 // Known reports that this version can derive the statistic.

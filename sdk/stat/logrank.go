@@ -21,7 +21,8 @@ type LogRankArm struct {
 // wider than one value the numbers at risk are actuarial, so that its figures differ from those of ungrouped times;
 // there is no bound for that difference, but it vanishes with the bins' width.
 //
-// P is a parametric bootstrap under the null: 2,000 scores with their sampling and noise covariance. Bins where the noisy number at risk of all arms is below 4 sigma do not take part.
+// P is a parametric bootstrap under the null: 2,000 scores with their sampling and noise covariance. Bins where the noisy number at risk of all arms is below 4 sigma do
+// not take part; the Bias of an expected number bounds what their events could add to it.
 func LogRank(t Table, s Survival, seed Seed) (LogRankResult, error) {
 	if len(s.By) != 1 {
 		return LogRankResult{}, fmt.Errorf("%w: a log-rank test needs exactly one dimension in By", ErrArgument)
@@ -59,11 +60,13 @@ func LogRank(t Table, s Survival, seed Seed) (LogRankResult, error) {
 		test.Warning = firstOf(test.Warning, a.warning())
 		start, _ := a.atRisk()
 		v := a.sigma * a.sigma * float64(a.bins())
+		expected := noiseOnly("expected", a.group, c.expected[i], c.expectedNoise[i])
+		expected.Bias = c.late
 		res.Arms = append(res.Arms, LogRankArm{
 			Label:    a.group[0],
 			N:        noiseOnly("persons", a.group, start[0], 2*v),
 			Observed: noiseOnly("observed", a.group, c.observed[i], v),
-			Expected: noiseOnly("expected", a.group, c.expected[i], c.expectedNoise[i]),
+			Expected: expected,
 		})
 	}
 	res.Test = test.done()
@@ -81,6 +84,8 @@ func noiseOnly(name string, group []string, value, noise float64) Estimate {
 type comparison struct {
 	score
 	observed, expected, expectedNoise []float64
+	// late bounds the events in bins that did not take part, noise included: so many may be missing from the expected numbers.
+	late float64
 }
 
 func compare(arms []arm) comparison {
@@ -100,6 +105,7 @@ func compare(arms []arm) comparison {
 		before[g] = make([]float64, k)
 	}
 	share := make([]float64, k)
+	left, cells := 0.0, 0
 	for t := range bins {
 		n, d := 0.0, 0.0
 		for i, a := range arms {
@@ -107,6 +113,9 @@ func compare(arms []arm) comparison {
 			c.observed[i] += a.d[t]
 		}
 		used := n > 1 && n >= floor*sigma*math.Sqrt(2*float64(k*(bins-t)))
+		if !used {
+			left, cells = left+d, cells+k
+		}
 		half := 1.0
 		if !arms[0].point(t) {
 			half = 0.5
@@ -149,6 +158,9 @@ func compare(arms []arm) comparison {
 				}
 			}
 		}
+	}
+	if cells > 0 {
+		c.late = math.Max(0, left+z*sigma*math.Sqrt(float64(cells)))
 	}
 	return c
 }
