@@ -57,6 +57,9 @@ func (a *ask) uncap() *Refusal {
 		case query.Rows:
 		case query.Sum:
 			c := it.Col.Column
+			if (it.Col.Expr != nil || c.Table == "") && !zeroOne(*it) {
+				return notDeclared()
+			}
 			it.Lo.Mul(rows, big.NewInt(min(0, c.ClipLo)))
 			it.Hi.Mul(rows, big.NewInt(max(0, c.ClipHi)))
 		default:
@@ -75,6 +78,18 @@ func (a *ask) uncap() *Refusal {
 	return nil
 }
 
+// zeroOne reports a sum of zeros and ones. It is a count, and the rules know it for one: who adds 1 is remembered.
+func zeroOne(it query.Item) bool {
+	return it.Kind == query.Sum && it.Col.Column.ClipLo == 0 && it.Col.Column.ClipHi == 1 && it.Col.Column.Decimals == 0
+}
+
+// notDeclared refuses sums of what the question itself computes. With values and bounds of the asker's choice a sum is a count in
+// disguise, in units so large that rounding does nothing to it, while the persons in the cell, who are what is remembered, stay the
+// same whatever the condition in the sum says.
+func notDeclared() *Refusal {
+	return &Refusal{Code: NotSupported, Message: "mode sdc adds up columns of the catalogue, and of what a question computes zeros and ones only", Hint: "write CASE WHEN ... THEN 1 ELSE 0 END, or group by the condition and sum a declared measure"}
+}
+
 func noSpread() *Refusal {
 	return &Refusal{Code: NotSupported, Message: "VAR and STDDEV are not answered in mode sdc", Hint: "ask for COUNT, SUM or AVG, or for groups by bands of the column"}
 }
@@ -86,7 +101,7 @@ func (a *ask) mark() {
 		a.spec.Groups[i].Open = g.Column != nil && g.Column.Open
 	}
 	for i, it := range a.plan.Items {
-		a.spec.Items[i].Binary = it.Kind == query.Sum && it.Col.Column.ClipLo == 0 && it.Col.Column.ClipHi == 1 && it.Col.Column.Decimals == 0
+		a.spec.Items[i].Binary = zeroOne(it)
 	}
 }
 

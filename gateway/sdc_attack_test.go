@@ -299,3 +299,34 @@ func TestAuditMemory(t *testing.T) {
 		}
 	}
 }
+
+// Sums of what a question computes would go around rounding and memory: with values that the asker chooses, a sum is a count in disguise,
+// in units that rounding leaves exact, while the persons in the cell stay the same whatever the condition inside says. Only zeros and ones
+// are added up, which the rules know for a count: the second of a nested pair is withheld.
+func TestSumsAreNoCountsInDisguise(t *testing.T) {
+	s := newWard(t, patients(2000))
+	for _, sum := range []string{
+		"SUM(CASE WHEN nr < 500 THEN 1000 ELSE 0 END) FROM person",
+		"SUM(CASE WHEN nr < 500 THEN 2 ELSE 1 END) FROM person",
+		"AVG(CASE WHEN nr < 500 THEN 1000 ELSE 0 END) FROM person",
+		"SUM(CASE WHEN nr < 500 THEN 1 ELSE -1 END) FROM person",
+		"SUM(CLIP(1000 * nr, 499000, 500000)) FROM person",
+		"SUM(CLIP(cost, 100, 101)) FROM person",
+		"SUM(x.v) FROM person JOIN (SELECT id, MAX(CASE WHEN nr < 500 THEN 1000 ELSE 0 END) AS v FROM person GROUP BY id) x ON x.id = person.id",
+		"SUM(x.v) FROM person LEFT JOIN (SELECT id, MAX(cost) AS v FROM person WHERE nr < 500 GROUP BY id) x ON x.id = person.id",
+	} {
+		a, err := s.Answer(t.Context(), uma, onWard(uma, "SELECT "+sum))
+		if err == nil {
+			t.Errorf("%s: told %v", sum, figures(a))
+		} else if r := refusal(t, err); r.Code != gateway.NotSupported || r.Hint == "" {
+			t.Errorf("%s: %v", sum, err)
+		}
+	}
+	const pair = "SELECT SUM(CASE WHEN nr < %d THEN 1 ELSE 0 END) FROM person"
+	if got := s.told(t, uma, fmt.Sprintf(pair, 500)); got[""] != 500 {
+		t.Errorf("a count as a sum of zeros and ones: %v", got)
+	}
+	if got := s.told(t, ulf, fmt.Sprintf(pair, 501)); got != nil {
+		t.Errorf("the second of a nested pair is told: %v", got)
+	}
+}
