@@ -11,7 +11,7 @@ TIME ?= 30s
 ONLY ?= .
 FUZZ_SMOKE ?= 5000x
 
-.PHONY: build demo test unit browser oracle race fuzz-smoke bench lint fuzz proto proto-check wasm libs setup clean
+.PHONY: build demo test unit browser oidc oracle race fuzz-smoke bench lint fuzz proto proto-check wasm libs setup clean
 
 setup: build/setup.stamp
 build/setup.stamp: tools/setup.sh go.mod
@@ -32,7 +32,7 @@ test: build lint proto-check unit oracle race fuzz-smoke
 	@echo "make test: all parts passed"
 
 # Everything, against the real programs where a program is what is tested.
-unit: build browser
+unit: build browser oidc
 	JALI_BIN=$(CURDIR)/build/bin go test -timeout 30m ./...
 
 # What the tests of pages start: Debian's Chromium, driven by playwright-core (tools/browser). They leave pictures in build/screenshots.
@@ -40,6 +40,13 @@ browser: setup build/browser.stamp
 build/browser.stamp: tools/browser/package.json tools/browser/package-lock.json tools/setup.sh
 	@mkdir -p build
 	@tools/setup.sh browser
+	@touch $@
+
+# The OpenID provider that tests of tokens start on loopback.
+oidc: setup build/oidc.stamp
+build/oidc.stamp: tools/oidc/package.json tools/oidc/package-lock.json tools/setup.sh
+	@mkdir -p build
+	@tools/setup.sh oidc
 	@touch $@
 
 # Other people's programs judge our formats: Tessera's fsck, litewitness, and note and Merkle libraries alone. A module of its own.

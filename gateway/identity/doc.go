@@ -1,10 +1,17 @@
-// Package identity turns a verified client certificate into a Principal, and holds the development certificate authority.
+// Package identity names callers: by a verified client certificate, or by an access token of an OpenID provider. It also holds the development certificate authority.
 //
-// Guaranteed: [FromTLS] makes a Principal only from a chain that the TLS stack verified against the configured client authority (RFC 5280 path
+// Guaranteed of certificates: [FromTLS] makes a Principal only from a chain that the TLS stack verified against the configured client authority (RFC 5280 path
 // validation with the client authentication usage), only while the leaf is valid, and only if its subject says exactly one name (CN), one organisation
 // (O) and one known role (OU). Anything else is [ErrNoPrincipal]: there is no anonymous and no default role. Key is the SHA-256 of the
-// SubjectPublicKeyInfo, so a principal keeps its key when its certificate is renewed for the same key pair.
+// SubjectPublicKeyInfo, so a principal keeps its key when its certificate is renewed for the same key pair. [Trust] checks besides that the authority is
+// trusted now and, where revocation lists are configured, that a current list of every issuer does not name the certificate: a list that is missing or over refuses.
 //
-// Not given: revocation. Certificates are meant to be short-lived; to shut a person out at once, end or narrow the agreement. [CA] is a development
-// authority whose key lies in a file: an agency brings its own authority with the same subject convention.
+// Guaranteed of tokens ([Tokens], RFC 9068): signed with an allowed asymmetric algorithm by a key that the provider published within the last five minutes (an hour, while
+// it does not answer), typed as an access token, of the configured issuer and for the configured audience, in time, with a bounded lifetime; bound to the certificate of the
+// connection where the token says so (RFC 8705), or refused. Groups become one role and one organisation by a configured list; none or two of them are refused. Key is
+// a digest of issuer and subject. A request with a token is the token's, whatever certificate its connection has.
+//
+// Not given: a token is not asked back from the provider (RFC 7662), so somebody who is shut out there gets in until the token ends, at most its configured lifetime. A
+// bearer token that is not bound is whoever's who holds it: demand bound tokens of services. [CA] is a development authority whose key lies in a file: an agency brings its own
+// authority with the same subject convention.
 package identity

@@ -14,13 +14,14 @@ import (
 type audits struct {
 	jaliv1.UnimplementedAuditServiceServer
 	gateway *gateway.Gateway
+	callers callers
 }
 
 // pageOfEntries is how many entries come when no limit is given, and how many a stream sends at a time.
 const pageOfEntries = 100
 
 func (s *audits) GetCheckpoint(ctx context.Context, _ *jaliv1.GetCheckpointRequest) (*jaliv1.GetCheckpointResponse, error) {
-	who, err := caller(ctx)
+	who, err := s.callers.of(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -32,7 +33,7 @@ func (s *audits) GetCheckpoint(ctx context.Context, _ *jaliv1.GetCheckpointReque
 }
 
 func (s *audits) ListEntries(ctx context.Context, in *jaliv1.ListEntriesRequest) (*jaliv1.ListEntriesResponse, error) {
-	who, err := caller(ctx)
+	who, err := s.callers.of(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -48,7 +49,7 @@ func (s *audits) ListEntries(ctx context.Context, in *jaliv1.ListEntriesRequest)
 }
 
 func (s *audits) GetProof(ctx context.Context, in *jaliv1.GetProofRequest) (*jaliv1.GetProofResponse, error) {
-	who, err := caller(ctx)
+	who, err := s.callers.of(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -60,7 +61,7 @@ func (s *audits) GetProof(ctx context.Context, in *jaliv1.GetProofRequest) (*jal
 }
 
 func (s *audits) GetConsistency(ctx context.Context, in *jaliv1.GetConsistencyRequest) (*jaliv1.GetConsistencyResponse, error) {
-	who, err := caller(ctx)
+	who, err := s.callers.of(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +73,7 @@ func (s *audits) GetConsistency(ctx context.Context, in *jaliv1.GetConsistencyRe
 }
 
 func (s *audits) ListLedgers(ctx context.Context, _ *jaliv1.ListLedgersRequest) (*jaliv1.ListLedgersResponse, error) {
-	who, err := caller(ctx)
+	who, err := s.callers.of(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -91,7 +92,7 @@ func (s *audits) ListLedgers(ctx context.Context, _ *jaliv1.ListLedgersRequest) 
 }
 
 func (s *audits) GetBundle(ctx context.Context, in *jaliv1.GetBundleRequest) (*jaliv1.GetBundleResponse, error) {
-	who, err := caller(ctx)
+	who, err := s.callers.of(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -103,7 +104,7 @@ func (s *audits) GetBundle(ctx context.Context, in *jaliv1.GetBundleRequest) (*j
 }
 
 func (s *audits) Hold(ctx context.Context, in *jaliv1.HoldRequest) (*jaliv1.HoldResponse, error) {
-	who, err := caller(ctx)
+	who, err := s.callers.of(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +112,7 @@ func (s *audits) Hold(ctx context.Context, in *jaliv1.HoldRequest) (*jaliv1.Hold
 }
 
 func (s *audits) Unhold(ctx context.Context, in *jaliv1.UnholdRequest) (*jaliv1.HoldResponse, error) {
-	who, err := caller(ctx)
+	who, err := s.callers.of(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -131,7 +132,7 @@ func holdProto(seq uint64, err error) (*jaliv1.HoldResponse, error) {
 
 // FindEntries looks for entries in pieces of bounded cost.
 func (s *audits) FindEntries(ctx context.Context, in *jaliv1.FindEntriesRequest) (*jaliv1.FindEntriesResponse, error) {
-	who, err := caller(ctx)
+	who, err := s.callers.of(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -151,7 +152,7 @@ func (s *audits) FindEntries(ctx context.Context, in *jaliv1.FindEntriesRequest)
 // resumes from the number after the last entry it got. An entry beyond the end is awaited.
 func (s *audits) WatchEntries(in *jaliv1.WatchEntriesRequest, stream grpc.ServerStreamingServer[jaliv1.ListEntriesResponse]) error {
 	ctx := stream.Context()
-	who, err := caller(ctx)
+	who, err := s.callers.of(ctx)
 	if err != nil {
 		return err
 	}

@@ -11,10 +11,11 @@ import (
 type budgets struct {
 	jaliv1.UnimplementedBudgetServiceServer
 	gateway *gateway.Gateway
+	callers callers
 }
 
 func (s *budgets) GetBudget(ctx context.Context, in *jaliv1.GetBudgetRequest) (*jaliv1.GetBudgetResponse, error) {
-	who, err := caller(ctx)
+	who, err := s.callers.of(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -26,7 +27,7 @@ func (s *budgets) GetBudget(ctx context.Context, in *jaliv1.GetBudgetRequest) (*
 }
 
 func (s *budgets) ListAgreements(ctx context.Context, _ *jaliv1.ListAgreementsRequest) (*jaliv1.ListAgreementsResponse, error) {
-	who, err := caller(ctx)
+	who, err := s.callers.of(ctx)
 	if err != nil {
 		return nil, err
 	}

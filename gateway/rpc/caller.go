@@ -3,16 +3,20 @@ package rpc
 import (
 	"context"
 	"fmt"
+	"net/http"
 
 	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/peer"
 
 	"jali/gateway/identity"
 )
 
-// caller names who calls, from the TLS state of the connection and nothing else: no header can say it. It is asked at each call, because the certificate may
-// have ended since the handshake.
-func caller(ctx context.Context) (identity.Principal, error) {
+// callers names who calls, each time anew: a certificate or token may have ended, or been shut out, since the connection was made or the stream began.
+type callers struct{ trust *identity.Trust }
+
+// of names the caller of a gRPC call from the TLS state of its connection and the token it brings; no other header can say it.
+func (c callers) of(ctx context.Context) (identity.Principal, error) {
 	p, ok := peer.FromContext(ctx)
 	if !ok {
 		return identity.Principal{}, fmt.Errorf("%w: no connection", identity.ErrNoPrincipal)
@@ -21,5 +25,13 @@ func caller(ctx context.Context) (identity.Principal, error) {
 	if !ok {
 		return identity.Principal{}, fmt.Errorf("%w: the connection is not TLS", identity.ErrNoPrincipal)
 	}
-	return identity.FromTLS(tls.State)
+	return c.trust.Caller(ctx, tls.State, metadata.ValueFromIncomingContext(ctx, "authorization"))
+}
+
+// ofRequest names the caller of an HTTP request, before its body is read.
+func (c callers) ofRequest(r *http.Request) (identity.Principal, error) {
+	if r.TLS == nil {
+		return identity.Principal{}, fmt.Errorf("%w: the connection is not TLS", identity.ErrNoPrincipal)
+	}
+	return c.trust.Caller(r.Context(), *r.TLS, r.Header.Values("Authorization"))
 }

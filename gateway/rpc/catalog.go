@@ -13,10 +13,11 @@ import (
 type catalogs struct {
 	jaliv1.UnimplementedCatalogServiceServer
 	gateway *gateway.Gateway
+	callers callers
 }
 
 func (s *catalogs) ListDatasets(ctx context.Context, _ *jaliv1.ListDatasetsRequest) (*jaliv1.ListDatasetsResponse, error) {
-	who, err := caller(ctx)
+	who, err := s.callers.of(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -28,7 +29,7 @@ func (s *catalogs) ListDatasets(ctx context.Context, _ *jaliv1.ListDatasetsReque
 }
 
 func (s *catalogs) GetDataset(ctx context.Context, in *jaliv1.GetDatasetRequest) (*jaliv1.Dataset, error) {
-	who, err := caller(ctx)
+	who, err := s.callers.of(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -43,7 +44,7 @@ func (s *catalogs) GetDataset(ctx context.Context, in *jaliv1.GetDatasetRequest)
 const defaultCodes = 100
 
 func (s *catalogs) ListCodes(ctx context.Context, in *jaliv1.ListCodesRequest) (*jaliv1.ListCodesResponse, error) {
-	who, err := caller(ctx)
+	who, err := s.callers.of(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -15,10 +15,11 @@ import (
 type cohorts struct {
 	jaliv1.UnimplementedCohortServiceServer
 	gateway *gateway.Gateway
+	callers callers
 }
 
 func (s *cohorts) NewKey(ctx context.Context, in *jaliv1.NewKeyRequest) (*jaliv1.NewKeyResponse, error) {
-	who, err := caller(ctx)
+	who, err := s.callers.of(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -30,7 +31,7 @@ func (s *cohorts) NewKey(ctx context.Context, in *jaliv1.NewKeyRequest) (*jaliv1
 }
 
 func (s *cohorts) RegisterKey(ctx context.Context, in *jaliv1.RegisterKeyRequest) (*jaliv1.RegisterKeyResponse, error) {
-	who, err := caller(ctx)
+	who, err := s.callers.of(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -42,7 +43,7 @@ func (s *cohorts) RegisterKey(ctx context.Context, in *jaliv1.RegisterKeyRequest
 }
 
 func (s *cohorts) Quote(ctx context.Context, in *jaliv1.CohortServiceQuoteRequest) (*jaliv1.CohortServiceQuoteResponse, error) {
-	who, err := caller(ctx)
+	who, err := s.callers.of(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +55,7 @@ func (s *cohorts) Quote(ctx context.Context, in *jaliv1.CohortServiceQuoteReques
 }
 
 func (s *cohorts) UploadPart(ctx context.Context, in *jaliv1.UploadPartRequest) (*jaliv1.UploadPartResponse, error) {
-	who, err := caller(ctx)
+	who, err := s.callers.of(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +68,7 @@ func (s *cohorts) UploadPart(ctx context.Context, in *jaliv1.UploadPartRequest) 
 
 // Admit tells the place in the queue until there is room.
 func (s *cohorts) Admit(in *jaliv1.AdmitRequest, stream grpc.ServerStreamingServer[jaliv1.AdmitResponse]) error {
-	who, err := caller(stream.Context())
+	who, err := s.callers.of(stream.Context())
 	if err != nil {
 		return err
 	}
@@ -82,7 +83,7 @@ func (s *cohorts) Admit(in *jaliv1.AdmitRequest, stream grpc.ServerStreamingServ
 
 // Upload takes a stream. When the caller goes away before its end, nothing is left of it.
 func (s *cohorts) Upload(stream grpc.ClientStreamingServer[jaliv1.UploadRequest, jaliv1.UploadResponse]) error {
-	who, err := caller(stream.Context())
+	who, err := s.callers.of(stream.Context())
 	if err != nil {
 		return err
 	}
@@ -120,7 +121,7 @@ func (s *cohorts) Upload(stream grpc.ClientStreamingServer[jaliv1.UploadRequest,
 }
 
 func (s *cohorts) Evaluate(ctx context.Context, in *jaliv1.EvaluateRequest) (*jaliv1.EvaluateResponse, error) {
-	who, err := caller(ctx)
+	who, err := s.callers.of(ctx)
 	if err != nil {
 		return nil, err
 	}

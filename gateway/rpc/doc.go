@@ -2,8 +2,8 @@
 // one Unix socket for the operator.
 //
 // Guaranteed:
-//   - Nobody is anonymous. Health is open; for everything else a client certificate that the configured authority signed names the caller
-//     ([identity.FromTLS]) before a byte of the body is read. Handlers get the Principal as an argument and pass it on.
+//   - Nobody is anonymous. Health is open; for everything else a client certificate that the configured authority signed, or an
+//     access token of the configured provider, names the caller ([identity.Trust]) before a byte of the body is read. Handlers get the Principal as an argument and pass it on.
 //   - The network port does not serve AdminService. The socket that does has mode 0600 and asks the kernel who connects (SO_PEERCRED): the gateway's own
 //     account or root, nobody else.
 //   - Requests are bounded in size, time and number per principal, and checked against the rules of the contract (protovalidate). A field the contract does not

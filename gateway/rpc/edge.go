@@ -14,7 +14,6 @@ import (
 
 	"jali/gateway"
 	"jali/gateway/console"
-	"jali/gateway/identity"
 )
 
 const (
@@ -28,6 +27,7 @@ const (
 
 // edge is the port's HTTP handler: health, who calls, then gRPC or the transcoder.
 type edge struct {
+	callers    callers
 	grpc       *grpc.Server
 	transcoder http.Handler
 	draining   context.Context
@@ -39,7 +39,7 @@ type edge struct {
 	sessions *console.Sessions
 }
 
-func newEdge(server *grpc.Server, draining context.Context, c Config) (http.Handler, error) {
+func newEdge(server *grpc.Server, who callers, draining context.Context, c Config) (http.Handler, error) {
 	transcoder, err := vanguardgrpc.NewTranscoder(server,
 		vanguard.WithDefaultServiceOptions(vanguard.WithMaxMessageBufferBytes(maxAnswer), vanguard.WithNoTargetCompression()),
 		// Strict: a misspelt field is an error, not a default.
@@ -55,7 +55,7 @@ func newEdge(server *grpc.Server, draining context.Context, c Config) (http.Hand
 		return nil, fmt.Errorf("make transcoder: %w", err)
 	}
 	e := &edge{
-		grpc: server, transcoder: transcoder, draining: draining,
+		callers: who, grpc: server, transcoder: transcoder, draining: draining,
 		call: c.Longest + slack, stream: c.Streams + slack, streams: map[string]bool{},
 	}
 	if c.Console {
@@ -96,11 +96,7 @@ func (e *edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if !strings.HasPrefix(r.URL.Path, healthPrefix) {
-		if r.TLS == nil {
-			refuse(w, d, toStatus(identity.ErrNoPrincipal, network))
-			return
-		}
-		if _, err := identity.FromTLS(*r.TLS); err != nil {
+		if _, err := e.callers.ofRequest(r); err != nil {
 			refuse(w, d, toStatus(err, network))
 			return
 		}

@@ -21,6 +21,7 @@ import (
 // guard is what every call passes, on the network and on the socket, in this order: observe and turn errors into statuses; recover; authenticate and
 // count against the caller's rate; set the deadline; validate. The order matters: a stranger's message is never validated, and a panic anywhere is observed.
 type guard struct {
+	callers   callers
 	to        audience
 	validator protovalidate.Validator
 	limits    *limits   // nil: no rate limit and no TLS caller (the socket)
@@ -94,7 +95,7 @@ func (g *guard) admit(ctx context.Context, method string) error {
 	if g.limits == nil || strings.HasPrefix(method, healthPrefix) {
 		return nil
 	}
-	who, err := caller(ctx)
+	who, err := g.callers.of(ctx)
 	if err != nil {
 		return err
 	}
@@ -150,7 +151,7 @@ func isFault(err error) bool {
 		return codeOf(refusal.Code) == internalCode
 	}
 	var invalid *protovalidate.ValidationError
-	for _, known := range []error{identity.ErrNoPrincipal, errDraining, context.DeadlineExceeded, context.Canceled} {
+	for _, known := range []error{identity.ErrNoPrincipal, identity.ErrProvider, errDraining, context.DeadlineExceeded, context.Canceled} {
 		if errors.Is(err, known) {
 			return false
 		}

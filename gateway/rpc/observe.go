@@ -15,6 +15,7 @@ const internalCode = codes.Internal
 
 // observer writes one line and two metrics per call. Nothing in them names a person, a dataset or a question.
 type observer struct {
+	callers callers
 	log     *slog.Logger
 	metrics *metrics
 }
@@ -29,7 +30,7 @@ func (o *observer) begin(ctx context.Context, method string) func(codes.Code) {
 		took := time.Since(start)
 		o.metrics.called(method, code, took)
 		key := "-"
-		if who, err := caller(ctx); err == nil {
+		if who, err := o.callers.of(ctx); err == nil {
 			key = who.Key[:keyDigits]
 		}
 		o.log.Info("call", "method", method, "code", code.String(), "took", span(took), "caller", key)

@@ -14,11 +14,12 @@ import (
 type operators struct {
 	jaliv1.UnimplementedOperatorServiceServer
 	gateway *gateway.Gateway
+	callers callers
 	started time.Time
 }
 
 func (s *operators) GetStatus(ctx context.Context, _ *jaliv1.GetStatusRequest) (*jaliv1.GetStatusResponse, error) {
-	who, err := caller(ctx)
+	who, err := s.callers.of(ctx)
 	if err != nil {
 		return nil, err
 	}

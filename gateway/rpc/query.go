@@ -11,11 +11,12 @@ import (
 type queries struct {
 	jaliv1.UnimplementedQueryServiceServer
 	gateway *gateway.Gateway
+	callers callers
 	metrics *metrics
 }
 
 func (s *queries) Quote(ctx context.Context, in *jaliv1.QuoteRequest) (*jaliv1.QuoteResponse, error) {
-	who, err := caller(ctx)
+	who, err := s.callers.of(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -27,7 +28,7 @@ func (s *queries) Quote(ctx context.Context, in *jaliv1.QuoteRequest) (*jaliv1.Q
 }
 
 func (s *queries) Query(ctx context.Context, in *jaliv1.QueryRequest) (*jaliv1.QueryResponse, error) {
-	who, err := caller(ctx)
+	who, err := s.callers.of(ctx)
 	if err != nil {
 		return nil, err
 	}

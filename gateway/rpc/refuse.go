@@ -83,6 +83,7 @@ var (
 		codes.NotFound:          http.StatusNotFound,
 		codes.DeadlineExceeded:  http.StatusRequestTimeout,
 		codes.ResourceExhausted: http.StatusRequestEntityTooLarge,
+		codes.Unavailable:       http.StatusServiceUnavailable,
 		codes.Internal:          http.StatusInternalServerError,
 	}
 	connectCode = map[codes.Code]string{
@@ -91,6 +92,7 @@ var (
 		codes.NotFound:          "not_found",
 		codes.DeadlineExceeded:  "deadline_exceeded",
 		codes.ResourceExhausted: "resource_exhausted",
+		codes.Unavailable:       "unavailable",
 		codes.Internal:          "internal",
 	}
 )

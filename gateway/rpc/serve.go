@@ -12,6 +12,7 @@ import (
 	"buf.build/go/protovalidate"
 
 	"jali/gateway"
+	"jali/gateway/identity"
 )
 
 // Config says what to serve and where. All fields without a default are required.
@@ -20,7 +21,9 @@ type Config struct {
 	Gateway *gateway.Gateway
 	// Listen is the address of the one TLS port; port 0 takes a free one.
 	Listen string
-	// Certificate and Key are the server's, ClientCA the authorities that sign callers: whoever one of them signed is a principal. PEM files.
+	// Trust is by what callers are recognised; whoever owns it may reload it. Nil: one is made of Certificate and Key, which are the server's, and ClientCA, the authorities
+	// that sign callers (PEM files): then there is no revocation and no token.
+	Trust                      *identity.Trust
 	Certificate, Key, ClientCA string
 	// Console also serves the browser console and its sessions.
 	Console bool
@@ -42,8 +45,8 @@ type Config struct {
 
 func (c Config) withDefaults() (Config, error) {
 	switch {
-	case c.Gateway == nil, c.Operator == nil, c.Listen == "", c.Certificate == "", c.Key == "", c.ClientCA == "":
-		return c, errors.New("serve: Gateway, Listen, Certificate, Key, ClientCA and Operator are required")
+	case c.Gateway == nil, c.Operator == nil, c.Listen == "":
+		return c, errors.New("serve: Gateway, Listen and Operator are required")
 	case c.Deadline < 0, c.Longest < 0, c.Streams < 0, c.PerSecond < 0, c.Burst < 0, c.Drain < 0:
 		return c, errors.New("serve: a limit is negative")
 	}
@@ -90,15 +93,16 @@ func Serve(ctx context.Context, config Config) error {
 	if err != nil {
 		return fmt.Errorf("serve: make validator: %w", err)
 	}
-	secure, err := tlsConfig(c)
+	trust, err := trusted(c)
 	if err != nil {
 		return fmt.Errorf("serve: %w", err)
 	}
 	draining, drain := context.WithCancel(context.WithoutCancel(ctx))
 	defer drain()
 
-	public := publicServer(c, validator, draining)
-	handler, err := newEdge(public.grpc, draining, c)
+	who := callers{trust}
+	public := publicServer(c, who, validator, draining)
+	handler, err := newEdge(public.grpc, who, draining, c)
 	if err != nil {
 		return fmt.Errorf("serve: %w", err)
 	}
@@ -116,7 +120,7 @@ func Serve(ctx context.Context, config Config) error {
 	}
 	web := &http.Server{
 		Handler:           handler,
-		TLSConfig:         secure,
+		TLSConfig:         trust.TLS("h2", "http/1.1"),
 		ReadHeaderTimeout: headerTime,
 		IdleTimeout:       idleTime,
 		MaxHeaderBytes:    maxHeader,

@@ -20,10 +20,10 @@ type server struct {
 	metrics *metrics
 }
 
-func publicServer(c Config, validator protovalidate.Validator, draining context.Context) server {
+func publicServer(c Config, who callers, validator protovalidate.Validator, draining context.Context) server {
 	m := newMetrics(c.Gateway, methods())
 	g := &guard{
-		to: network, validator: validator, limits: newLimits(c.PerSecond, c.Burst), observer: &observer{log: c.Operator, metrics: m}, operator: c.Operator,
+		callers: who, to: network, validator: validator, limits: newLimits(c.PerSecond, c.Burst), observer: &observer{callers: who, log: c.Operator, metrics: m}, operator: c.Operator,
 		deadline: c.Deadline, longest: c.Longest, streams: c.Streams, draining: draining,
 	}
 	s := server{
@@ -31,12 +31,12 @@ func publicServer(c Config, validator protovalidate.Validator, draining context.
 		health:  health.NewServer(),
 		metrics: m,
 	}
-	jaliv1.RegisterCatalogServiceServer(s.grpc, &catalogs{gateway: c.Gateway})
-	jaliv1.RegisterQueryServiceServer(s.grpc, &queries{gateway: c.Gateway, metrics: m})
-	jaliv1.RegisterCohortServiceServer(s.grpc, &cohorts{gateway: c.Gateway})
-	jaliv1.RegisterBudgetServiceServer(s.grpc, &budgets{gateway: c.Gateway})
-	jaliv1.RegisterAuditServiceServer(s.grpc, &audits{gateway: c.Gateway})
-	jaliv1.RegisterOperatorServiceServer(s.grpc, &operators{gateway: c.Gateway, started: time.Now()})
+	jaliv1.RegisterCatalogServiceServer(s.grpc, &catalogs{callers: who, gateway: c.Gateway})
+	jaliv1.RegisterQueryServiceServer(s.grpc, &queries{callers: who, gateway: c.Gateway, metrics: m})
+	jaliv1.RegisterCohortServiceServer(s.grpc, &cohorts{callers: who, gateway: c.Gateway})
+	jaliv1.RegisterBudgetServiceServer(s.grpc, &budgets{callers: who, gateway: c.Gateway})
+	jaliv1.RegisterAuditServiceServer(s.grpc, &audits{callers: who, gateway: c.Gateway})
+	jaliv1.RegisterOperatorServiceServer(s.grpc, &operators{callers: who, gateway: c.Gateway, started: time.Now()})
 	healthv1.RegisterHealthServer(s.grpc, s.health)
 	reflection.Register(s.grpc) // behind the certificate, as all but health
 	return s

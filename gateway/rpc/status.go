@@ -87,7 +87,10 @@ func toStatus(err error, to audience) *status.Status {
 		return invalidStatus(invalid)
 	case errors.Is(err, identity.ErrNoPrincipal):
 		return withDetails(codes.Unauthenticated, err.Error(),
-			info("UNAUTHENTICATED", 0), hinted("present a client certificate issued by the custodian"))
+			info("UNAUTHENTICATED", 0), hinted("present a client certificate issued by the custodian, or a token of its identity provider (jali login)"))
+	case errors.Is(err, identity.ErrProvider):
+		return withDetails(codes.Unavailable, "tokens cannot be checked now: the identity provider does not answer",
+			info(string(gateway.Unavailable), 0), hinted("try again later, or present a client certificate"))
 	case errors.Is(err, errDraining):
 		return withDetails(codes.Unavailable, "the gateway is stopping", info(string(gateway.Unavailable), 0), hinted("try again later"))
 	case errors.Is(err, context.DeadlineExceeded):

@@ -112,7 +112,7 @@ func TestToStatus(t *testing.T) {
 		{"a status from elsewhere", status.Error(codes.OK+3, "canary"), internal},
 		{
 			"nobody", fmt.Errorf("%w: no verified client certificate", identity.ErrNoPrincipal),
-			seen{Code: codes.Unauthenticated, Message: "no principal: no verified client certificate", Reason: "UNAUTHENTICATED", Hint: "present a client certificate issued by the custodian"},
+			seen{Code: codes.Unauthenticated, Message: "no principal: no verified client certificate", Reason: "UNAUTHENTICATED", Hint: "present a client certificate issued by the custodian, or a token of its identity provider (jali login)"},
 		},
 		{"draining", errDraining, seen{Code: codes.Unavailable, Message: "the gateway is stopping", Reason: "UNAVAILABLE", Hint: "try again later"}},
 		{"cancelled", fmt.Errorf("canary: %w", context.Canceled), seen{Code: codes.Canceled, Message: "the caller went away", Reason: "CANCELED"}},

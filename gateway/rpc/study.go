@@ -32,7 +32,7 @@ func (s *studies) ListStudies(context.Context, *jaliv1.ListStudiesRequest) (*jal
 }
 
 func (s *cohorts) GetStudy(ctx context.Context, in *jaliv1.GetStudyRequest) (*jaliv1.Study, error) {
-	who, err := caller(ctx)
+	who, err := s.callers.of(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,86 @@
+// An OpenID provider for tests: oidc-provider (certified by the OpenID Foundation) on loopback, with accounts, keys and lifetimes that the test sets.
+// One JSON object per line on standard input changes the settings; each is answered by one line on standard output, the first with the issuer.
+//
+//   {"keys": [JWK...], "alg": "ES256", "ttl": 300, "user": "ada", "groups": {"ada": ["researchers"]}, "audience": "jali"}
+//
+// Nobody types a password: whoever begins a login is "user". A client certificate comes in the header X-Test-Certificate, as a TLS proxy in front of
+// a provider passes it on.
+import { createInterface } from "node:readline";
+import { createServer } from "node:http";
+import Provider from "oidc-provider";
+
+const settings = { keys: [], alg: "ES256", ttl: 300, user: "ada", groups: {}, audience: "jali" };
+const native = { token_endpoint_auth_method: "none", application_type: "native", id_token_signed_response_alg: "ES256" };
+let handle = (_, response) => response.writeHead(503).end();
+
+const server = createServer((request, response) => handle(request, response));
+server.listen(0, "127.0.0.1");
+
+function build(issuer) {
+	const provider = new Provider(issuer, {
+		jwks: { keys: settings.keys },
+		clients: [
+			{ client_id: "jali-cli", redirect_uris: ["http://127.0.0.1/callback"], response_types: ["code"],
+				grant_types: ["authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code"], ...native },
+			{ client_id: "service", client_secret: "a secret of the tests only", grant_types: ["client_credentials"], redirect_uris: [], response_types: [],
+				id_token_signed_response_alg: "ES256" },
+			{ client_id: "bound", client_secret: "a secret of the tests only", grant_types: ["client_credentials"], redirect_uris: [], response_types: [],
+				id_token_signed_response_alg: "ES256", tls_client_certificate_bound_access_tokens: true },
+		],
+		enabledJWA: { idTokenSigningAlgValues: ["ES256", "RS256", "PS256", "EdDSA"] },
+		scopes: ["openid", "offline_access", "jali"],
+		ttl: { AccessToken: () => settings.ttl, ClientCredentials: () => settings.ttl, RefreshToken: 3600, Grant: 3600, Session: 3600, Interaction: 600, DeviceCode: 600, IdToken: 300 },
+		features: {
+			devInteractions: { enabled: false },
+			deviceFlow: {
+				enabled: true,
+				userCodeInputSource: async (ctx, form) => { ctx.body = form; },
+				userCodeConfirmSource: async (ctx, form) => { ctx.body = form; },
+				successSource: async (ctx) => { ctx.body = "done"; },
+			},
+			clientCredentials: { enabled: true },
+			mTLS: {
+				enabled: true, certificateBoundAccessTokens: true,
+				getCertificate: (ctx) => { const h = ctx.get("X-Test-Certificate"); return h ? decodeURIComponent(h) : undefined; },
+			},
+			resourceIndicators: {
+				enabled: true,
+				defaultResource: () => "urn:jali",
+				useGrantedResource: () => true,
+				getResourceServerInfo: () => ({
+					scope: "jali", audience: settings.audience, accessTokenTTL: settings.ttl, accessTokenFormat: "jwt", jwt: { sign: { alg: settings.alg } },
+				}),
+			},
+		},
+		interactions: { url: (_, interaction) => "/login/" + interaction.uid },
+		findAccount: (_, id) => ({ accountId: id, claims: () => ({ sub: id }) }),
+		issueRefreshToken: () => true,
+		extraTokenClaims: (_, token) => ({ groups: settings.groups[token.accountId ?? token.clientId] ?? [] }),
+		loadExistingGrant: async (ctx) => {
+			const grant = new ctx.oidc.provider.Grant({ clientId: ctx.oidc.client.clientId, accountId: ctx.oidc.session.accountId });
+			grant.addOIDCScope("openid offline_access");
+			grant.addResourceScope("urn:jali", "jali");
+			await grant.save();
+			return grant;
+		},
+		cookies: { keys: ["a key of the tests only"] },
+	});
+	provider.on("server_error", (_, err) => console.error(err));
+	const serve = provider.callback();
+	return async (request, response) => {
+		if (request.url.startsWith("/login/")) {
+			await provider.interactionFinished(request, response, { login: { accountId: settings.user } }, { mergeWithLastSubmission: false });
+			return;
+		}
+		serve(request, response);
+	};
+}
+
+server.on("listening", () => {
+	const issuer = `http://127.0.0.1:${server.address().port}`;
+	createInterface({ input: process.stdin }).on("line", (line) => {
+		Object.assign(settings, JSON.parse(line));
+		handle = build(issuer);
+		process.stdout.write(JSON.stringify({ issuer }) + "\n");
+	}).on("close", () => process.exit(0));
+});
