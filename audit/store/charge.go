@@ -84,7 +84,13 @@ func (w *transaction) inUnit(p *prepared, key []byte, l ledger) error {
 	if w.tx.Bucket(bBudget).Get(key) == nil {
 		return nil
 	}
-	unit, err := unitOf(w.tx, l)
+	var err error
+	unit, known := w.s.units[string(key)]
+	if !known {
+		if unit, err = unitOf(w.tx, l); err == nil {
+			w.s.units[string(key)] = unit
+		}
+	}
 	if err == nil && unit != p.fields["acct"] {
 		return &itemError{fmt.Errorf("%w: the ledger is kept in another unit", ErrItem)}
 	}

@@ -24,6 +24,9 @@ type Store struct {
 	final   []byte   // of the log before this one
 	answers []answer // of the last commit: its space is used again
 	kept    int64    // when a commit last stored a checkpoint, microseconds
+	// units are those of ledgers, by key; a ledger never changes its own. A commit that fails ends the store, so none is of a ledger
+	// that was taken back.
+	units map[string]string
 
 	state   atomic.Pointer[published]
 	watch   sync.Mutex
@@ -60,7 +63,8 @@ type published struct {
 func Open(cfg Config) (*Store, error) {
 	cfg = cfg.withDefaults()
 	s := &Store{
-		cfg: cfg, changed: make(chan struct{}), submit: make(chan *prepared, maxBatch),
+		units: map[string]string{},
+		cfg:   cfg, changed: make(chan struct{}), submit: make(chan *prepared, maxBatch),
 		stop: make(chan struct{}), stopped: make(chan struct{}),
 	}
 	if err := s.open(); err != nil {
