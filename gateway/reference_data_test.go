@@ -2,6 +2,7 @@ package gateway_test
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -35,7 +36,41 @@ var sets = map[string][]string{
 	"nmes1988": {"classic/nmes1988.csv.gz"},
 	"omop1k":   {"demo/omop1k/person.csv.gz", "demo/omop1k/drug_era.csv.gz", "demo/omop1k/condition_era.csv.gz", "demo/omop1k/payer_plan_period.csv.gz", "demo/omop1k/observation_period.csv.gz", "demo/omop1k/death.csv.gz", "demo/omop1k/location.csv.gz"},
 	"pbc":      {"classic/pbc.csv"},
+
+	"cdiscpilot": {"trial/cdiscpilot_adsl.csv.gz", "trial/cdiscpilot_ae.csv.gz", "trial/cdiscpilot_ds.csv.gz"},
+	"inline":     nil, // six rows, below
 }
+
+// large are sets of up to a million rows, which only the long test imports.
+var large = map[string][]string{
+	"cms180k":                 {"bench/cms180k/beneficiary.csv.gz", "bench/cms180k/beneficiary_year.csv.gz"},
+	"eu_health_insurance":     {"bench/eu_health_insurance.csv.gz"},
+	"fr_permanent_disability": {"bench/fr_permanent_disability.csv.gz"},
+	"fr_temporary_disability": {"bench/fr_temporary_disability.csv.gz"},
+}
+
+func long() bool { return os.Getenv("JALI_LONG") != "" || os.Getenv("JALI_WRITE_DOCS") != "" }
+
+// The six persons of Therneau's validation of Cox's estimator, whose answer has a closed form.
+const (
+	inlineRows    = "id,time,status,x\n1,1,1,1\n2,1,0,1\n3,6,1,1\n4,6,1,0\n5,8,0,0\n6,9,1,0\n"
+	inlineCatalog = `catalogue: 1
+dataset: inline
+title: Six persons
+description: test data of the package survival
+source: T. Therneau, package survival, vignette on validation
+population: inline
+class: health
+tables:
+  inline:
+    rows_per_person: 1
+    columns:
+      id: {type: integer, role: person, sensitivity: low}
+      time: {type: integer, role: measure, sensitivity: low, bounds: [0, 100]}
+      status: {type: integer, role: [group, measure], sensitivity: low, codes: [0, 1]}
+      x: {type: integer, role: [group, measure], sensitivity: low, codes: [0, 1]}
+`
+)
 
 type lineOf = budget.Line
 
@@ -66,8 +101,12 @@ func newReference(t *testing.T, draws int) *reference {
 	layout := gateway.Layout(dir)
 	populations := map[string]bool{}
 	var opened []string
-	for _, id := range slices.Sorted(maps.Keys(sets)) {
-		cat := s.load(t, layout, id, sets[id])
+	all := maps.Clone(sets)
+	if long() {
+		maps.Copy(all, large)
+	}
+	for _, id := range slices.Sorted(maps.Keys(all)) {
+		cat := s.load(t, layout, id, all[id])
 		var columns []string
 		for _, table := range cat.Tables {
 			columns = append(columns, table.Name+".*")
@@ -95,7 +134,7 @@ func newReference(t *testing.T, draws int) *reference {
 // load imports and activates one set under its example catalogue, with the slots switched off: what they add is time.
 func (s *reference) load(t *testing.T, layout gateway.Layout, id string, files []string) *catalog.Dataset {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join("../examples", id, id+".yaml"))
+	text, err := catalogText(id)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +147,15 @@ func (s *reference) load(t *testing.T, layout gateway.Layout, id string, files [
 	}
 	cfg := engine.ImportConfig{Catalog: cat, Dir: layout.Data(id)}
 	for _, f := range files {
-		cfg.Files = append(cfg.Files, engine.File{Path: filepath.Join(shared, f)})
+		table, _, _ := strings.Cut(filepath.Base(f), ".")
+		cfg.Files = append(cfg.Files, engine.File{Path: filepath.Join(shared, f), Table: strings.TrimPrefix(table, "cdiscpilot_")})
+	}
+	if id == "inline" {
+		file := filepath.Join(t.TempDir(), "inline.csv")
+		if err := os.WriteFile(file, []byte(inlineRows), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		cfg.Files = []engine.File{{Path: file}}
 	}
 	m, err := engine.Import(t.Context(), cfg)
 	if err != nil {
@@ -118,6 +165,18 @@ func (s *reference) load(t *testing.T, layout gateway.Layout, id string, files [
 		t.Fatal(err)
 	}
 	return cat
+}
+
+// catalogText is the example catalogue of a set. The 18 samples of DE-SynPUF take that of the first 10,000 persons.
+func catalogText(id string) ([]byte, error) {
+	switch id {
+	case "inline":
+		return []byte(inlineCatalog), nil
+	case "cms180k":
+		text, err := os.ReadFile("../examples/cms10k/cms10k.yaml")
+		return bytes.Replace(text, []byte("\ndataset: cms10k\n"), []byte("\ndataset: cms180k\n"), 1), err
+	}
+	return os.ReadFile(filepath.Join("../examples", id, id+".yaml"))
 }
 
 func agreementID(i int) string { return fmt.Sprintf("agr-reference-%d", i) }
@@ -142,10 +201,7 @@ valid_until: "2099-12-31"
 }
 
 func (s *reference) request(draw int, it item, sql string) gateway.Request {
-	asked := accuracy[it.ID]
-	if asked == "" {
-		asked = "20"
-	}
+	asked := cmp.Or(accuracy[it.ID], analyses[it.ID].error, "20")
 	r := gateway.Request{Agreement: agreementID(draw), Purpose: "DUO:0000006", Dataset: it.Dataset, SQL: sql}
 	r.Error, asked, _ = strings.Cut(asked, ",")
 	if name, e, ok := strings.Cut(asked, "="); ok {
@@ -156,12 +212,12 @@ func (s *reference) request(draw int, it item, sql string) gateway.Request {
 
 // item is one reference question with its answer as a table: by columns, or, for one number or named numbers, one row.
 type item struct {
-	ID, Dataset, SQL string
-	columns          []string
-	rows             [][]json.RawMessage
+	ID, Dataset, Kind, Question, SQL string
+	columns                          []string
+	rows                             [][]json.RawMessage
 }
 
-// referenceItems reads the questions about our sets.
+// referenceItems reads all questions.
 func referenceItems(t *testing.T) []item {
 	t.Helper()
 	b, err := os.ReadFile(filepath.Join(shared, "reference-open.json"))
@@ -173,9 +229,9 @@ func referenceItems(t *testing.T) []item {
 	}
 	var file struct {
 		Items []struct {
-			ID, Dataset string
-			SQL         *string
-			Answer      json.RawMessage
+			item
+			SQL    *string
+			Answer json.RawMessage
 		}
 	}
 	if err := json.Unmarshal(b, &file); err != nil {
@@ -183,20 +239,24 @@ func referenceItems(t *testing.T) []item {
 	}
 	var items []item
 	for _, x := range file.Items {
-		if sets[x.Dataset] == nil || x.SQL == nil {
-			continue
+		if x.SQL != nil {
+			x.item.SQL = *x.SQL
 		}
-		it := item{ID: x.ID, Dataset: x.Dataset, SQL: *x.SQL}
-		if err := it.read(x.Answer); err != nil {
+		if err := x.read(x.Answer); err != nil {
 			t.Fatalf("%s: %v", x.ID, err)
 		}
-		items = append(items, it)
+		items = append(items, x.item)
 	}
-	if len(items) < 30 {
-		t.Fatalf("%d questions with SQL: the file is not what this test was written for", len(items))
+	if len(items) != 86 {
+		t.Fatalf("%d questions: the file is not what this test was written for", len(items))
 	}
 	return items
 }
+
+// here reports whether the set of a question is loaded.
+func (it item) here() bool { return has(sets, it.Dataset) || long() && has(large, it.Dataset) }
+
+func has(m map[string][]string, key string) bool { _, ok := m[key]; return ok }
 
 func (it *item) read(answer json.RawMessage) error {
 	if !bytes.HasPrefix(answer, []byte("{")) {
