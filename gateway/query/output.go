@@ -21,13 +21,15 @@ var aggregates = map[string]protect.OutputKind{
 
 const extremeHint = "one person decides an extreme value; count the groups of a band of the column and read the range from the table"
 
+const quantileHint = "write SELECT * FROM quantile(value => column, at => 0.5, cohort => condition), or count the groups of a band"
+
 // refusedAggregates are written by people and are no part of the language.
 var refusedAggregates = map[string]string{
 	"min": extremeHint, "max": extremeHint, "first": extremeHint, "last": extremeHint, "any_value": extremeHint, "mode": extremeHint,
-	"median": extremeHint, "percentile_cont": extremeHint, "percentile_disc": extremeHint, "quantile": extremeHint,
+	"median": quantileHint, "percentile_cont": quantileHint, "percentile_disc": quantileHint, "quantile": quantileHint,
 	"var_pop": "use VAR_SAMP", "stddev_pop": "use STDDEV_SAMP", "mean": "use AVG", "total": "use SUM", "std": "use STDDEV",
-	"corr": "use SUM and AVG by groups", "covar_samp": "use SUM and AVG by groups", "covar_pop": "use SUM and AVG by groups",
-	"regr_slope": "use SUM and AVG by groups", "string_agg": "values never leave; use COUNT", "array_agg": "values never leave; use COUNT",
+	"corr": "write SELECT * FROM correlation(x => column, y => column)", "covar_samp": "use SUM and AVG by groups", "covar_pop": "use SUM and AVG by groups",
+	"regr_slope": "write SELECT * FROM linear_regression(value => column, terms => column)", "string_agg": "values never leave; use COUNT", "array_agg": "values never leave; use COUNT",
 	"bool_and": "use COUNT(*) with a condition", "bool_or": "use COUNT(*) with a condition", "every": "use COUNT(*) with a condition",
 }
 

@@ -210,7 +210,7 @@ func (c *compiler) failExpr(n *pg.Node) {
 	case n.GetCaseExpr() != nil:
 		c.fail(at, NotSupported, "CASE cannot stand here", "CASE stands in GROUP BY, in SUM, AVG and COUNT, and in derived tables; as a condition write AND and OR")
 	case n.GetTypeCast() != nil:
-		c.fail(at, NotSupported, "casts are not part of the language", "compare with a value of the column's type; a date is DATE '2008-01-31'")
+		c.fail(at, NotSupported, "casts are not part of the language", "leave it out: AVG of whole numbers is not rounded, a date is DATE '2008-01-31', and the year of a date is a band of the catalogue")
 	case n.GetAConst() != nil:
 		c.fail(at, NotSupported, "a value stands where a column should", "write column = value")
 	case n.GetSubLink() != nil:
@@ -222,7 +222,7 @@ func (c *compiler) failExpr(n *pg.Node) {
 func functionHint(name string) string {
 	switch name {
 	case "julianday", "date_part", "extract", "strftime", "year", "age", "datediff", "date_trunc", "now", "date":
-		return "use a date column with its bands, for example a declared year band; a difference of dates is written exit_date - entry_date"
+		return "use a date column with its bands, for example a declared year band; a difference of dates is written exit_date - entry_date, its mean AVG(CLIP(exit_date - entry_date, 0, 365))"
 	case "substr", "substring", "left", "upper", "lower", "trim":
 		return "use LIKE 'J4%' or a prefix band of the catalogue"
 	case "round", "floor", "ceil", "abs":
