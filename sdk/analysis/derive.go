@@ -62,6 +62,8 @@ type deriver struct {
 	levels []stat.Table
 	seed   stat.Seed
 	out    Derived
+	// behind has the noisy numbers behind the groups, by how many columns of by they have.
+	behind map[int]totals
 }
 
 func (d *deriver) run() error {
@@ -182,34 +184,6 @@ func (d *deriver) row(group []string, hidden bool, note string, figures ...float
 	d.out.Rows = append(d.out.Rows, append(row, note))
 }
 
-// small tells that the noisy number behind a group is below what policy shows.
-func (d *deriver) small(group []string) string {
-	if d.spec.MinGroup <= 0 {
-		return ""
-	}
-	by := d.spec.By
-	if len(group) < len(by) {
-		by = by[:len(group)]
-	}
-	m, err := d.table.Over(by...)
-	if err != nil {
-		return ""
-	}
-	at := 0
-	for i, dim := range m.Dims {
-		for k, label := range dim.Labels {
-			if label == group[i] {
-				at = at*len(dim.Labels) + k
-				break
-			}
-		}
-	}
-	if m.Cells[at] < float64(d.spec.MinGroup) {
-		return fmt.Sprintf("hidden: the noisy number behind it is below %d", d.spec.MinGroup)
-	}
-	return ""
-}
-
 func (d *deriver) estimates(list []stat.Estimate, err error) error {
 	if err != nil {
 		return err
@@ -267,6 +241,9 @@ func (d *deriver) curve(points []stat.CurvePoint, err error) error {
 		to := from
 		for to < len(points) && fmt.Sprint(points[to].Group) == fmt.Sprint(points[from].Group) {
 			to++
+		}
+		if len(d.out.Rows)+len(d.spec.At) > maxFigures {
+			return fmt.Errorf("%w: %d times for each group are more than %d figures: ask for fewer of either", ErrSpec, len(d.spec.At), maxFigures)
 		}
 		for _, at := range d.spec.At {
 			add(at, pointAt(points[from:to], at))

@@ -73,11 +73,20 @@ func (d *deriver) quantiles() error {
 	if err != nil {
 		return err
 	}
+	if err := reckoned(len(parts), len(parts[0].table.Cells), len(d.spec.At)); err != nil {
+		return err
+	}
+	levels := make([][]part, len(d.levels))
+	for l, level := range d.levels {
+		if levels[l], err = d.cut(level, d.spec.Value); err != nil {
+			return err
+		}
+	}
 	d.head(append(slices.Clone(d.spec.By), "q"), append([]string{"quantile"}, intervals...)...)
 	d.out.Columns[len(d.spec.By)].Label = false
 	d.out.Columns[len(d.spec.By)+1].Unit = d.unit(d.spec.Value)
 	for i, p := range parts {
-		dist, err := d.distribution(i, p.table)
+		dist, err := d.distribution(i, p.table, levels)
 		if err != nil {
 			return err
 		}
@@ -96,24 +105,20 @@ func (d *deriver) quantiles() error {
 }
 
 // distribution is the consistent histogram of the i-th group, from all levels that were bought.
-func (d *deriver) distribution(i int, t stat.Table) (stat.Distribution, error) {
+func (d *deriver) distribution(i int, t stat.Table, levels [][]part) (stat.Distribution, error) {
 	tree, err := d.tree(t)
 	if err != nil {
 		return stat.Distribution{}, err
 	}
 	leaves := tree.Levels[0]
-	if len(d.levels) > 0 && len(leaves) == len(t.Cells) {
+	if len(levels) > 0 && len(leaves) == len(t.Cells) {
 		// The tree is complete: blocks that reach beyond the last bin hold bins in which nobody can be.
 		top := d.spec.Levels[0].Block
 		for len(leaves)%top != 0 {
 			leaves, tree.Edges = append(leaves, 0), append(tree.Edges, tree.Edges[len(tree.Edges)-1]+1)
 		}
 		tree.Levels, tree.Fanout = nil, Fanout
-		for l, level := range d.levels {
-			parts, err := d.cut(level, d.spec.Value)
-			if err != nil {
-				return stat.Distribution{}, err
-			}
+		for l, parts := range levels {
 			block := d.spec.Levels[l].Block
 			nodes := make([]float64, len(leaves)/block)
 			for n := range nodes {

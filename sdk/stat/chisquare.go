@@ -8,6 +8,10 @@ import (
 // maxDF bounds the work of a test: it inverts matrices of this size.
 const maxDF = 100
 
+// maxDrawn bounds the work of one replicate over all groups: the covariance of a group's score, and ten steps for each cell that is
+// drawn. It keeps the work of a table of any shape below some seconds.
+const maxDrawn = 200_000
+
 // ChiSquare is Pearson's test of independence of two dimensions, without continuity correction, in each group of by.
 //
 // P is a parametric bootstrap under the null (Gaboardi et al. 2016; Kifer & Rogers 2017): 2,000 tables drawn from the noisy
@@ -18,8 +22,12 @@ func ChiSquare(t Table, rows, cols string, seed Seed, by ...string) ([]Test, err
 	if err != nil {
 		return nil, err
 	}
-	if k := (len(parts[0].Dims[0].Labels) - 1) * (len(parts[0].Dims[1].Labels) - 1); k > maxDF {
+	k, cells := (len(parts[0].Dims[0].Labels)-1)*(len(parts[0].Dims[1].Labels)-1), len(parts[0].Cells)
+	if k > maxDF {
 		return nil, fmt.Errorf("%w: %d degrees of freedom, at most %d: use coarser labels", ErrArgument, k, maxDF)
+	}
+	if most := maxDrawn / (k*k + 10*cells); len(parts) > most {
+		return nil, fmt.Errorf("%w: %d groups of %d cells, at most %d: each is drawn %d times", ErrArgument, len(parts), cells, most, replicates)
 	}
 	var out []Test
 	for _, p := range parts {

@@ -35,6 +35,9 @@ type Model struct {
 // maxParameters bounds the work of a fit.
 const maxParameters = 200
 
+// maxEntries bounds its memory: the entries of the design matrix that are not 0.
+const maxEntries = 1 << 20
+
 // pattern is one row of the design matrix, without its zeros.
 type pattern struct {
 	at   []int
@@ -111,6 +114,9 @@ func (m Model) design(t Table, first int) (design, error) {
 	size := 1
 	for _, dim := range dims {
 		size *= len(dim.Labels)
+	}
+	if size*len(columns) > maxEntries {
+		return d, fmt.Errorf("%w: %d combinations of labels with %d terms each are too many: use coarser labels or fewer terms", ErrArgument, size, len(columns))
 	}
 	index := make([]int, len(dims))
 	for range size {
