@@ -1,0 +1,1 @@
+../../../../../crypto/cohort/clib/jali_cohort.py
