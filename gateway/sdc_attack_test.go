@@ -330,3 +330,40 @@ func TestSumsAreNoCountsInDisguise(t *testing.T) {
 		t.Errorf("the second of a nested pair is told: %v", got)
 	}
 }
+
+// The year ends, and the log goes on in a new origin, which has told nothing yet. The memory is held to the digest in the log before it.
+func TestMemoryOutlivesTheYear(t *testing.T) {
+	s := newWard(t, patients(2000))
+	if s.told(t, uma, "SELECT COUNT(*) FROM person WHERE nr < 500") == nil {
+		t.Fatal("a large cohort is not told")
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, origin := range []string{nextOrigin, "test.example/jali/3"} { // two years, nothing told in between
+		if left, err := gateway.NextShard(t.Context(), s.config(), origin, "ada", "decision 1"); err != nil || len(left) > 0 {
+			t.Fatalf("%v, not registered again: %v", err, left)
+		}
+	}
+	path := gateway.Layout(s.dir).Memory("ward")
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, path, nil)
+	s.open(t)
+	if _, err := s.Answer(t.Context(), ulf, onWard(ulf, "SELECT COUNT(*) FROM person WHERE nr < 503")); err == nil || len(s.Status().Problems) == 0 {
+		t.Errorf("an emptied memory is served in the new year: %v", err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	write(t, path, whole)
+	s.open(t)
+	if s.told(t, ulf, "SELECT COUNT(*) FROM person WHERE nr < 503") != nil {
+		t.Error("the new year forgot")
+	}
+	if s.told(t, ulf, "SELECT COUNT(*) FROM person WHERE nr < 1000") == nil {
+		t.Error("nothing is told in the new year: the test cannot fail")
+	}
+}

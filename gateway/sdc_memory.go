@@ -249,7 +249,10 @@ func (g *Gateway) loadMemory(population string) error {
 	if g.memory(population) != nil {
 		return nil
 	}
-	pin, _, _ := g.log.Active(pinMemory + population)
+	pin, err := g.pinned(population)
+	if err != nil {
+		return err
+	}
 	path := g.layout.Memory(population)
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) && pin == "" {
 		charged, err := g.charged(population)
@@ -268,6 +271,30 @@ func (g *Gateway) loadMemory(population string) error {
 	defer g.mu.Unlock()
 	g.memories[population] = m
 	return nil
+}
+
+// pinned is the digest of a population's memory on record: in this log or, until something is told in it, in the latest before it that
+// has one. A new origin is no reason to forget.
+func (g *Gateway) pinned(population string) (string, error) {
+	pin, _, _ := g.log.Active(pinMemory + population)
+	for final := g.log.Final(); pin == "" && len(final) > 0; {
+		origin, _, _ := strings.Cut(string(final), "\n")
+		r, err := store.OpenReader(g.layout.Shard(shardName(origin)).Log())
+		if err != nil {
+			return "", fmt.Errorf("%w: the log before, which has its digest, cannot be read: %w", errMemory, err)
+		}
+		pins, err := r.Active()
+		final = r.Final()
+		if err = errors.Join(err, r.Close()); err != nil {
+			return "", fmt.Errorf("%w: %w", errMemory, err)
+		}
+		for _, p := range pins {
+			if p.Name == pinMemory+population {
+				pin = p.Value
+			}
+		}
+	}
+	return pin, nil
 }
 
 func (g *Gateway) charged(population string) (bool, error) {
