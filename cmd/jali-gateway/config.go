@@ -30,6 +30,16 @@ type config struct {
 	Timestamp timestampConfig `yaml:"timestamp"`
 	// Encrypted bounds the memory of encrypted questions.
 	Encrypted encryptedConfig `yaml:"encrypted"`
+	// Identity is the OpenID provider whose tokens are taken; without an issuer none are.
+	Identity identityConfig `yaml:"identity"`
+	// Revoked is a file of certificate revocation lists, relative to the state directory; empty: certificates are not revoked.
+	Revoked string `yaml:"revoked"`
+	// Limits bound how fast each principal may call.
+	Limits limitsConfig `yaml:"limits"`
+	// Traces go to an OpenTelemetry collector; without an endpoint none are made.
+	Traces tracesConfig `yaml:"traces"`
+	// LogFormat is text or json.
+	LogFormat string `yaml:"log_format"`
 	// LogLevel is debug, info, warn or error.
 	LogLevel slog.Level `yaml:"log_level"`
 }
@@ -83,6 +93,10 @@ func defaultConfig() config {
 		Witness:   witnessConfig{Interval: time.Second, Timeout: 10 * time.Second, Hold: 20 * time.Second, Grace: 4 * time.Hour},
 		Timestamp: timestampConfig{Every: 24 * time.Hour},
 		Encrypted: encryptedConfig{Upload: 256, Caller: 64, Key: 256, Table: 128},
+		Identity:  identityConfig{Skew: 30 * time.Second, Lifetime: time.Hour},
+		Limits:    limitsConfig{PerSecond: 50, Burst: 200},
+		Traces:    tracesConfig{Sample: 1},
+		LogFormat: "text",
 	}
 }
 
@@ -101,6 +115,9 @@ func loadConfig(dir string) (config, error) {
 	if c.Format != configFormat {
 		return c, usage("the file is from another version: see CHANGELOG", "config.yaml: format is %q, not %q", c.Format, configFormat)
 	}
+	if c.LogFormat != "text" && c.LogFormat != "json" {
+		return c, usage("docs/operations.md lists the keys", "config.yaml: log_format is %q, not text or json", c.LogFormat)
+	}
 	return c, nil
 }
 
@@ -113,6 +130,14 @@ func (c config) write(path string) error {
 }
 
 // operatorLog writes the operator's log to stderr. It holds no data, no query text and no names.
-func operatorLog(level slog.Level) *slog.Logger {
+func operatorLog(level slog.Leveler) *slog.Logger {
 	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
+}
+
+// log is the operator's log in the configured format, at a level that may change.
+func (c config) log(level slog.Leveler) *slog.Logger {
+	if c.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
+	}
+	return operatorLog(level)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -43,7 +44,22 @@ func serve(ctx context.Context, dir, listen string, out io.Writer, ready func(en
 	if listen != "" {
 		cfg.Listen = listen
 	}
-	operator := operatorLog(cfg.LogLevel)
+	level := new(slog.LevelVar)
+	level.Set(cfg.LogLevel)
+	operator := cfg.log(level)
+	trust, err := loadTrust(dir, cfg)
+	if err != nil {
+		return err
+	}
+	quota, err := rpc.NewQuota(cfg.Limits.PerSecond, cfg.Limits.Burst)
+	if err != nil {
+		return usage("docs/operations.md lists the keys", "config.yaml: limits: %w", err)
+	}
+	tracer, flush, err := cfg.Traces.tracer(ctx, dir, operator)
+	if err != nil {
+		return err
+	}
+	defer flush()
 	g, err := gateway.Open(ctx, gateway.Config{Dir: dir, Threads: cfg.Engine.Threads, MemoryLimit: cfg.Engine.Memory, Witness: gateway.WitnessConfig(cfg.Witness), Timestamp: cfg.Timestamp.in(dir), Encrypted: cfg.Encrypted.limits(), Operator: operator})
 	if err != nil {
 		return err
@@ -54,6 +70,8 @@ func serve(ctx context.Context, dir, listen string, out io.Writer, ready func(en
 	defer os.Remove(layout.Endpoint())
 
 	group, ctx := errgroup.WithContext(ctx)
+	reload := &reloader{dir: dir, running: cfg, trust: trust, quota: quota, level: level, operator: operator}
+	group.Go(func() error { reload.watch(ctx); notify("STOPPING=1"); return nil })
 	group.Go(func() error { g.Beat(ctx); return nil })
 	group.Go(func() error { return g.Verify(ctx) })
 	group.Go(func() error { return g.Witness(ctx) })
@@ -62,13 +80,14 @@ func serve(ctx context.Context, dir, listen string, out io.Writer, ready func(en
 	group.Go(func() error {
 		return rpc.Serve(ctx, rpc.Config{
 			Gateway: g, Console: true, Listen: cfg.Listen, Metrics: cfg.Metrics, Operator: operator,
-			Certificate: layout.ServerCert(), Key: layout.ServerKey(), ClientCA: layout.CACert(),
+			Trust: trust, Quota: quota, Tracer: tracer,
 			Ready: func(addr string) {
 				endpoint := "https://" + addr
 				if err := os.WriteFile(layout.Endpoint(), []byte(endpoint+"\n"), 0o644); err != nil {
 					operator.Error("endpoint file not written", "err", err)
 				}
 				fmt.Fprintf(out, "listening on %s\n", endpoint)
+				notify("READY=1")
 				if ready != nil {
 					ready(endpoint)
 				}

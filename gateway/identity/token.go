@@ -175,22 +175,28 @@ func NewTokens(config TokenConfig) (*Tokens, error) {
 // Verify names the holder of a token. leaf is the verified client certificate of the connection, nil if there is none. The error is ErrNoPrincipal or ErrProvider
 // and says what is wrong, never what the token holds.
 func (t *Tokens) Verify(ctx context.Context, token string, leaf *x509.Certificate) (Principal, error) {
+	p, _, err := t.verify(ctx, token, leaf)
+	return p, err
+}
+
+// verify also tells when the token ends.
+func (t *Tokens) verify(ctx context.Context, token string, leaf *x509.Certificate) (Principal, time.Time, error) {
 	if len(token) > maxToken {
-		return Principal{}, fmt.Errorf("%w: the token is longer than %d bytes", ErrNoPrincipal, maxToken)
+		return Principal{}, time.Time{}, fmt.Errorf("%w: the token is longer than %d bytes", ErrNoPrincipal, maxToken)
 	}
 	c, err := t.read(ctx, token)
 	if err != nil {
-		return Principal{}, err
+		return Principal{}, time.Time{}, err
 	}
 	// Time and binding are judged at every call: they change while the token is known.
 	if err := errors.Join(c.inTime(t.config), c.boundTo(leaf, t.config.Bound)); err != nil {
-		return Principal{}, fmt.Errorf("%w: %w", ErrNoPrincipal, err)
+		return Principal{}, time.Time{}, fmt.Errorf("%w: %w", ErrNoPrincipal, err)
 	}
 	p, err := c.principal(t.config)
 	if err != nil {
-		return Principal{}, fmt.Errorf("%w: %w", ErrNoPrincipal, err)
+		return Principal{}, time.Time{}, fmt.Errorf("%w: %w", ErrNoPrincipal, err)
 	}
-	return p, nil
+	return p, date(*c.expires), nil
 }
 
 // read verifies signature, type, issuer and audience, or remembers that it did while the provider's keys are the same.

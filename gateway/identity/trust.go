@@ -204,6 +204,15 @@ func (t *Trust) Bearer(ctx context.Context, token string) (Principal, error) {
 	return t.Token(ctx, tls.ConnectionState{}, token)
 }
 
+// BearerUntil is Bearer for fronts with sessions: it tells when the token ends, and the session with it.
+func (t *Trust) BearerUntil(ctx context.Context, token string) (Principal, time.Time, error) {
+	s := t.state.Load()
+	if s.tokens == nil {
+		return Principal{}, time.Time{}, fmt.Errorf("%w: this gateway takes no tokens", ErrNoPrincipal)
+	}
+	return s.tokens.verify(ctx, token, nil)
+}
+
 // Caller names who calls: the holder of the token if the request has the header Authorization, else the holder of the certificate. A token that does not verify is never made good by a certificate.
 func (t *Trust) Caller(ctx context.Context, state tls.ConnectionState, authorization []string) (Principal, error) {
 	if len(authorization) == 0 {

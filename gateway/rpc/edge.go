@@ -27,6 +27,7 @@ const (
 
 // edge is the port's HTTP handler: health, who calls, then gRPC or the transcoder.
 type edge struct {
+	metrics    *metrics
 	callers    callers
 	grpc       *grpc.Server
 	transcoder http.Handler
@@ -39,7 +40,7 @@ type edge struct {
 	sessions *console.Sessions
 }
 
-func newEdge(server *grpc.Server, who callers, draining context.Context, c Config) (http.Handler, error) {
+func newEdge(server *grpc.Server, who callers, m *metrics, draining context.Context, c Config) (http.Handler, error) {
 	transcoder, err := vanguardgrpc.NewTranscoder(server,
 		vanguard.WithDefaultServiceOptions(vanguard.WithMaxMessageBufferBytes(maxAnswer), vanguard.WithNoTargetCompression()),
 		// Strict: a misspelt field is an error, not a default.
@@ -55,7 +56,7 @@ func newEdge(server *grpc.Server, who callers, draining context.Context, c Confi
 		return nil, fmt.Errorf("make transcoder: %w", err)
 	}
 	e := &edge{
-		callers: who, grpc: server, transcoder: transcoder, draining: draining,
+		callers: who, metrics: m, grpc: server, transcoder: transcoder, draining: draining,
 		call: c.Longest + slack, stream: c.Streams + slack, streams: map[string]bool{},
 	}
 	if c.Console {
@@ -97,6 +98,7 @@ func (e *edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if !strings.HasPrefix(r.URL.Path, healthPrefix) {
 		if _, err := e.callers.ofRequest(r); err != nil {
+			e.metrics.refused(err, len(r.Header.Values("Authorization")) > 0)
 			refuse(w, d, toStatus(err, network))
 			return
 		}
@@ -148,9 +150,16 @@ func (e *edge) health(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
 		return
 	}
-	if r.URL.Path == "/readyz" && e.draining.Err() != nil {
-		http.Error(w, "stopping", http.StatusServiceUnavailable)
-		return
+	if r.URL.Path == "/readyz" {
+		switch certificate, lists := e.callers.trust.Until(); {
+		case e.draining.Err() != nil:
+			http.Error(w, "stopping", http.StatusServiceUnavailable)
+			return
+		case time.Now().After(certificate), !lists.IsZero() && time.Now().After(lists):
+			// Nobody could be served. Which it is, is the operator's to know: metrics and doctor tell.
+			http.Error(w, "not ready", http.StatusServiceUnavailable)
+			return
+		}
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	fmt.Fprintln(w, "ok")

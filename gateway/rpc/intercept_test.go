@@ -100,7 +100,7 @@ func TestGuardValidates(t *testing.T) {
 
 func TestGuardNeedsCaller(t *testing.T) {
 	g, _ := operatorGuard(t)
-	g.limits = newLimits(1, 1)
+	g.limits = newLimits(quotaOf(t, 1, 1))
 	for name, ctx := range map[string]context.Context{
 		"no peer":   context.Background(),
 		"no TLS":    peer.NewContext(context.Background(), &peer.Peer{}),
@@ -140,7 +140,7 @@ func TestBounded(t *testing.T) {
 }
 
 func TestLimits(t *testing.T) {
-	l := newLimits(1, 3)
+	l := newLimits(quotaOf(t, 1, 3))
 	now := time.Unix(1_700_000_000, 0)
 	ada := identity.Principal{Name: "ada", Org: "u", Key: "1"}
 	renewed := identity.Principal{Name: "ada", Org: "u", Key: "2"}
@@ -227,4 +227,13 @@ func TestListenSocketReplaces(t *testing.T) {
 		t.Fatal(err)
 	}
 	conn.Close()
+}
+
+func quotaOf(t *testing.T, perSecond float64, burst int) *Quota {
+	t.Helper()
+	q, err := NewQuota(perSecond, burst)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return q
 }

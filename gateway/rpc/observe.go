@@ -7,14 +7,18 @@ import (
 	"strconv"
 	"time"
 
+	"go.opentelemetry.io/otel/attribute"
+	otelcodes "go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/grpc/codes"
 )
 
 // internalCode is what an unexpected error becomes.
 const internalCode = codes.Internal
 
-// observer writes one line and two metrics per call. Nothing in them names a person, a dataset or a question.
+// observer writes one line, two metrics and one span per call. A span begins a trace of its own: a caller's would let strangers decide what is kept. Nothing in them names a person, a dataset or a question.
 type observer struct {
+	tracer  trace.Tracer
 	callers callers
 	log     *slog.Logger
 	metrics *metrics
@@ -26,14 +30,20 @@ func (o *observer) begin(ctx context.Context, method string) func(codes.Code) {
 		return func(codes.Code) {}
 	}
 	start := time.Now()
+	_, traced := o.tracer.Start(ctx, o.metrics.known(method), trace.WithNewRoot(), trace.WithTimestamp(start), trace.WithSpanKind(trace.SpanKindServer))
 	return func(code codes.Code) {
 		took := time.Since(start)
 		o.metrics.called(method, code, took)
+		traced.SetAttributes(attribute.String("rpc.system.name", "grpc"), attribute.String("rpc.response.status_code", code.String()))
+		if code == internalCode {
+			traced.SetStatus(otelcodes.Error, "")
+		}
+		traced.End(trace.WithTimestamp(start.Add(coarse(took))))
 		key := "-"
 		if who, err := o.callers.of(ctx); err == nil {
 			key = who.Key[:keyDigits]
 		}
-		o.log.Info("call", "method", method, "code", code.String(), "took", span(took), "caller", key)
+		o.log.Info("call", "method", method, "code", code.String(), "took", span(took), "caller", key, "trace", traceID(traced))
 	}
 }
 
@@ -53,6 +63,25 @@ var spans = []struct {
 	{1600 * time.Millisecond, "<1.6s"},
 	{6400 * time.Millisecond, "<6.4s"},
 	{30 * time.Second, "<30s"},
+}
+
+// traceID is empty where nothing is traced.
+func traceID(s trace.Span) string {
+	if id := s.SpanContext().TraceID(); id.IsValid() {
+		return id.String()
+	}
+	return ""
+}
+
+// coarse is the upper end of the span of a duration, and 30 s steps beyond the last.
+func coarse(d time.Duration) time.Duration {
+	for _, s := range spans {
+		if d < s.most {
+			return s.most
+		}
+	}
+	const step = 30 * time.Second
+	return (d + step).Truncate(step)
 }
 
 func span(d time.Duration) string {

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"buf.build/go/protovalidate"
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
 
 	"jali/gateway"
 	"jali/gateway/identity"
@@ -36,9 +38,13 @@ type Config struct {
 
 	// Deadline is for calls that name none (default 1 min); Longest bounds every call (default 5 min), Streams every stream (default 1 h).
 	Deadline, Longest, Streams time.Duration
-	// PerSecond and Burst bound a principal's calls (default 50 a second, 200 at once).
+	// PerSecond and Burst bound a principal's calls (default 50 a second, 200 at once), unless Quota does.
 	PerSecond float64
 	Burst     int
+	// Quota may be changed while serving; whoever owns it does. Nil: one is made of PerSecond and Burst.
+	Quota *Quota
+	// Tracer makes a span of each call: method, code and nothing else. Nil: none are made.
+	Tracer trace.Tracer
 	// Drain is how long calls under way may take to finish when Serve ends (default 30 s).
 	Drain time.Duration
 }
@@ -59,6 +65,16 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.Burst == 0 {
 		c.Burst = 200
+	}
+	if c.Quota == nil {
+		q, err := NewQuota(c.PerSecond, c.Burst)
+		if err != nil {
+			return c, fmt.Errorf("serve: %w", err)
+		}
+		c.Quota = q
+	}
+	if c.Tracer == nil {
+		c.Tracer = noop.NewTracerProvider().Tracer("jali")
 	}
 	return c, nil
 }
@@ -102,7 +118,7 @@ func Serve(ctx context.Context, config Config) error {
 
 	who := callers{trust}
 	public := publicServer(c, who, validator, draining)
-	handler, err := newEdge(public.grpc, who, draining, c)
+	handler, err := newEdge(public.grpc, who, public.metrics, draining, c)
 	if err != nil {
 		return fmt.Errorf("serve: %w", err)
 	}

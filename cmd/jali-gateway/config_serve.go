@@ -1,0 +1,98 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"jali/gateway"
+	"jali/gateway/identity"
+)
+
+// identityConfig is an OpenID provider and what its tokens make of somebody: identity.TokenConfig in YAML.
+type identityConfig struct {
+	Issuer     string        `yaml:"issuer"`
+	Audience   string        `yaml:"audience"`
+	CA         string        `yaml:"ca"` // PEM file, relative to the state directory
+	Algorithms []string      `yaml:"algorithms"`
+	Types      []string      `yaml:"types"`
+	Name       string        `yaml:"name_claim"`
+	Org        string        `yaml:"org_claim"`
+	Group      string        `yaml:"groups_claim"`
+	Groups     []groupConfig `yaml:"groups"`
+	Skew       time.Duration `yaml:"skew"`
+	Lifetime   time.Duration `yaml:"lifetime"`
+	Bound      bool          `yaml:"certificate_bound"`
+}
+
+// groupConfig maps a group of the provider.
+type groupConfig struct {
+	Group string `yaml:"group"`
+	Role  string `yaml:"role"`
+	Org   string `yaml:"org"`
+}
+
+// limitsConfig bounds how fast each principal may call.
+type limitsConfig struct {
+	PerSecond float64 `yaml:"per_second"`
+	Burst     int     `yaml:"burst"`
+}
+
+// tracesConfig says where traces go.
+type tracesConfig struct {
+	Endpoint string  `yaml:"endpoint"` // host:port of an OTLP collector, gRPC
+	CA       string  `yaml:"ca"`       // PEM file, relative to the state directory
+	Plain    bool    `yaml:"plain"`    // without TLS, to a loopback address only
+	Sample   float64 `yaml:"sample"`   // part of the calls that is traced
+}
+
+// beside makes a path of the configuration one beside the state directory's files.
+func beside(dir, path string) string {
+	if path == "" || filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(dir, path)
+}
+
+// trust says by what callers of a state directory are recognised.
+func (c config) trust(dir string) (identity.TrustConfig, error) {
+	layout := gateway.Layout(dir)
+	t := identity.TrustConfig{Certificate: layout.ServerCert(), Key: layout.ServerKey(), ClientCA: layout.CACert(), Revoked: beside(dir, c.Revoked)}
+	i := c.Identity
+	if i.Issuer == "" {
+		if i.Audience != "" || len(i.Groups) > 0 {
+			return t, usage("docs/operations.md, people who log in", "config.yaml: identity has no issuer")
+		}
+		return t, nil
+	}
+	tokens := identity.TokenConfig{
+		Issuer: i.Issuer, Audience: i.Audience, Algorithms: i.Algorithms, Types: i.Types, NameClaim: i.Name, OrgClaim: i.Org, GroupsClaim: i.Group,
+		Skew: i.Skew, Lifetime: i.Lifetime, Bound: i.Bound,
+	}
+	for _, g := range i.Groups {
+		tokens.Groups = append(tokens.Groups, identity.Group{Name: g.Group, Role: identity.Role(g.Role), Org: g.Org})
+	}
+	if i.CA != "" {
+		text, err := os.ReadFile(beside(dir, i.CA))
+		if err != nil {
+			return t, usage("name a PEM file with the authority of the provider's certificate", "config.yaml: identity.ca: %w", err)
+		}
+		tokens.CA = text
+	}
+	t.Tokens = &tokens
+	return t, nil
+}
+
+// loadTrust reads the files by which callers are recognised.
+func loadTrust(dir string, c config) (*identity.Trust, error) {
+	t, err := c.trust(dir)
+	if err != nil {
+		return nil, err
+	}
+	trust, err := identity.LoadTrust(t)
+	if err != nil {
+		return nil, &coded{code: exitFailed, err: fmt.Errorf("recognise callers: %w", err), hint: "docs/operations.md, certificates, and people who log in"}
+	}
+	return trust, nil
+}

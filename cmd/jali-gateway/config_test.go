@@ -1,0 +1,108 @@
+package main
+
+import (
+	"os"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// keys lists the leaves of a configuration.
+func keys(t reflect.Type, prefix string) []string {
+	var out []string
+	for i := range t.NumField() {
+		f := t.Field(i)
+		name := prefix + keyOf(f)
+		switch {
+		case f.Type.Kind() == reflect.Struct:
+			out = append(out, keys(f.Type, name+".")...)
+		case f.Type.Kind() == reflect.Slice && f.Type.Elem().Kind() == reflect.Struct:
+			out = append(out, keys(f.Type.Elem(), name+"[].")...)
+		default:
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// Every key of config.yaml has a row in docs/operations.md, and every row is a key.
+func TestConfigIsDocumented(t *testing.T) {
+	text, err := os.ReadFile("../../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, ok := strings.Cut(string(text), "\n## config.yaml\n")
+	if !ok {
+		t.Fatal("docs/operations.md has no section config.yaml")
+	}
+	section, _, _ = strings.Cut(section, "\n## ")
+	row := regexp.MustCompile("(?m)^\\| `([^`]+)` \\|[^|]*\\| [^|]{4,}\\|$")
+	var documented []string
+	for _, m := range row.FindAllStringSubmatch(section, -1) {
+		documented = append(documented, m[1])
+	}
+	known := keys(reflect.TypeFor[config](), "")
+	slices.Sort(known)
+	slices.Sort(documented)
+	if diff := cmp.Diff(known, documented); diff != "" {
+		t.Errorf("keys of config.yaml and rows of docs/operations.md (-key +row):\n%s", diff)
+	}
+	for _, r := range reloadable {
+		if !slices.ContainsFunc(known, func(k string) bool { return k == r || strings.HasPrefix(k, r+".") || strings.HasPrefix(k, r+"[") }) {
+			t.Errorf("reloadable: %q is no key", r)
+		}
+	}
+}
+
+// What init writes is what loadConfig reads.
+func TestConfigRoundTrip(t *testing.T) {
+	dir := t.TempDir()
+	want := defaultConfig()
+	if err := want.write(dir + "/config.yaml"); err != nil {
+		t.Fatal(err)
+	}
+	got, err := loadConfig(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// An empty list and none are the same in the file.
+	if changed := changed(reflect.ValueOf(want), reflect.ValueOf(got), ""); len(changed) > 0 && !slices.Equal(changed, []string{"identity.algorithms", "identity.types", "identity.groups"}) {
+		t.Errorf("differ: %q", changed)
+	}
+}
+
+func TestConfigRefused(t *testing.T) {
+	for name, c := range map[string]struct{ text, want string }{
+		"unknown key":     {"identity:\n  isuer: https://x\n", "isuer"},
+		"audience alone":  {"identity:\n  audience: x\n", "no issuer"},
+		"unknown role":    {"identity: {issuer: 'https://x', audience: x, groups: [{group: g, role: admin, org: o}]}\n", "role"},
+		"http issuer":     {"identity: {issuer: 'http://x', audience: x, groups: [{group: g, role: researcher, org: o}]}\n", "https"},
+		"log format":      {"log_format: xml\n", "log_format"},
+		"no list":         {"revoked: nothing.pem\n", "revocation"},
+		"traces far away": {"traces: {endpoint: '192.0.2.1:4317', plain: true}\n", "loopback"},
+		"traces no port":  {"traces: {endpoint: 'localhost'}\n", "endpoint"},
+		"traces sample":   {"traces: {endpoint: 'localhost:4317', sample: 2}\n", "sample"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			if err := os.WriteFile(dir+"/config.yaml", []byte("format: jali-config/1\n"+c.text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			files(t, dir)
+			cfg, err := loadConfig(dir)
+			if err == nil {
+				_, err = loadTrust(dir, cfg)
+			}
+			if err == nil {
+				_, _, err = cfg.Traces.tracer(t.Context(), dir, operatorLog(cfg.LogLevel))
+			}
+			if err == nil || !strings.Contains(err.Error(), c.want) || hintOf(err) == "" {
+				t.Errorf("error %v (hint %q), want %q", err, hintOf(err), c.want)
+			}
+		})
+	}
+}
