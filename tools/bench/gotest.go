@@ -57,6 +57,10 @@ func goSuites() []suite {
 			engine("engine/f2/setting", "BenchmarkF2/setting", "<= 3"),
 		)),
 		goSuite("./gateway/engine", "^BenchmarkF2Uniform$", "3x", concat(engine("engine/f2/uniform", "BenchmarkF2Uniform", "<= 3"))),
+		goSuite("./gateway/engine", "^BenchmarkKaplanMeier$", "100x", []column{
+			{"analysis/km/cpu", "BenchmarkKaplanMeier", "private-cpu-ms", 1, "ms CPU", "raw DuckDB GROUP BY on the same million persons, same run", "cpu-ratio", "<= 2"},
+			{"analysis/km/wall", "BenchmarkKaplanMeier", "private-wall-ms", 1, "ms wall", "raw DuckDB GROUP BY on the same million persons, same run", "wall-ratio", ""},
+		}),
 		goSuite("./policy", "^BenchmarkDecide$", "2s", []column{
 			{"policy/decide", "BenchmarkDecide", "p50-ns", 1e-3, "us p50", "", "", "<= 150"},
 		}),
