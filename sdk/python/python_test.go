@@ -4,6 +4,7 @@ package python_test
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,7 +15,7 @@ import (
 	"jali/sdk/sdktest"
 )
 
-// Require names the environment variable that makes the absence of a client fatal.
+// require names the environment variable that makes the absence of a client fatal.
 const require = "JALI_REQUIRE_CLIENTS"
 
 // poor is an agreement that can pay for nothing.
@@ -65,6 +66,23 @@ valid_from: "2026-01-01"
 valid_until: "2035-12-31"
 `
 
+// seen opens the files that only Python reads, so that the go command's test cache knows of them.
+func seen(t *testing.T) {
+	t.Helper()
+	for _, root := range []string{".", "../../proto/jali", "../../third_party/proto", "../../audit/testdata", "../../crypto/cohort/clib", "../../examples/nhefs"} {
+		err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() {
+				return err
+			}
+			_, err = os.ReadFile(path)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // absent skips a test that lacks a program, or fails it where all must be there.
 func absent(t *testing.T, format string, args ...any) {
 	t.Helper()
@@ -75,6 +93,7 @@ func absent(t *testing.T, format string, args ...any) {
 }
 
 func TestPython(t *testing.T) {
+	seen(t)
 	if _, ok := sdktest.Built(); !ok {
 		absent(t, "no gateway program: set JALI_GATEWAY or JALI_BIN (make test does)")
 	}
@@ -96,6 +115,7 @@ func TestPython(t *testing.T) {
 
 // A wheel made from the tree installs and imports without the tree, with the shared library in it.
 func TestWheel(t *testing.T) {
+	seen(t)
 	python := environment(t, "requirements.lock")
 	out := t.TempDir()
 	env := os.Environ()
