@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"time"
 
 	"jali/audit"
@@ -27,6 +28,9 @@ const (
 	crsLife = 10 * time.Minute
 	// maxPending bounds strings that wait, of one caller and of all.
 	maxPendingEach, maxPending = 16, 4096
+	// maxKeysDaily bounds the keys that one person makes in a day, under whatever certificates: each is on record for good, a key that an
+	// auditor can open is a file besides, and a flood of them would push the keys of others out of memory.
+	maxKeysDaily = 64
 )
 
 type registered struct {
@@ -72,6 +76,12 @@ func (g *Gateway) NewKey(who identity.Principal, agreement, params string) (crs 
 	if mine >= maxPendingEach || len(c.pending) >= maxPending {
 		return crs, expires, &Refusal{Code: Rate, Message: "too many keys are being registered", Hint: "register the ones asked for, or wait ten minutes"}
 	}
+	person := who.Org + "\x00" + who.Name
+	made := slices.DeleteFunc(c.made[person], func(at time.Time) bool { return now.Sub(at) >= 24*time.Hour })
+	if c.made[person] = made; len(made) >= maxKeysDaily {
+		return crs, expires, &Refusal{Code: Rate, Message: fmt.Sprintf("more than %d keys in a day", maxKeysDaily), Hint: "use a key again: it serves all questions under its agreement for thirty days"}
+	}
+	c.made[person] = append(made, now)
 	expires = now.Add(crsLife)
 	c.pending[crs] = pendingKey{params: p, who: who.Key, agreement: agreement, auditor: g.CohortAuditor(agreement), expires: expires}
 	return crs, expires, nil

@@ -61,6 +61,7 @@ type cohorts struct {
 	keyOrder []cohort.Digest // oldest first
 	keyBytes int64
 	pending  map[[32]byte]pendingKey
+	made     map[string][]time.Time // by person: when strings for keys were issued in the last day
 	open     map[[32]byte]*question
 }
 
@@ -75,7 +76,7 @@ func newCohorts(c EncryptedConfig) (*cohorts, error) {
 	}
 	return &cohorts{
 		limits: limits, nonces: nonces, memory: newQueue(limits.UploadMemory, limits.PerCaller), idle: uploadIdle, vectors: newVectorCache(limits.TableMemory), planning: newPlanning(),
-		keys: map[cohort.Digest]registered{}, pending: map[[32]byte]pendingKey{}, open: map[[32]byte]*question{},
+		keys: map[cohort.Digest]registered{}, pending: map[[32]byte]pendingKey{}, made: map[string][]time.Time{}, open: map[[32]byte]*question{},
 	}, nil
 }
 
