@@ -27,7 +27,7 @@ const module = "jali"
 // ending in /... stands for all below it too; the longest name decides. A package that is not here fails the test: give it a
 // place when you make it.
 var order = [][]string{
-	{"audit", "crypto/...", "examples", "gateway/catalog", "gateway/identity", "gateway/identity/oidctest", "policy/...", "proto/...", "sdk/stat"},
+	{"audit", "crypto/...", "examples", "gateway/catalog", "gateway/engine/pgtest", "gateway/identity", "gateway/identity/oidctest", "policy/...", "proto/...", "sdk/stat"},
 	{"audit/approval", "audit/export", "audit/timestamp", "crypto/cohort/client", "gateway/budget", "gateway/protect", "gateway/synth", "sdk/analysis"},
 	{"audit/store", "audit/timestamp/tsatest", "audit/wasm", "audit/witness", "crypto/cohort/client/clienttest", "crypto/cohort/clib", "crypto/cohort/wasm", "gateway/query"},
 	{"gateway/engine"},
@@ -49,6 +49,7 @@ type rule struct {
 const (
 	duckdb   = "github.com/duckdb/"
 	pgquery  = "github.com/pganalyze/"
+	pgconn   = "github.com/jackc/pgx/v5/pgconn"
 	lattigo  = "github.com/tuneinsight/lattigo"
 	opa      = "github.com/open-policy-agent/"
 	bbolt    = "go.etcd.io/bbolt"
@@ -98,6 +99,7 @@ var only = map[string][]string{
 	opa:     {"policy/..."},
 	bbolt:   {"audit/store", "audit/witness"},
 	duckdb:  {"gateway/engine"},
+	pgconn:  {"gateway/engine"},
 	pgquery: {"gateway/query"},
 	// Who is in which cell is exact data: sets of persons stay within the valve.
 	roaring: {"gateway/protect"},

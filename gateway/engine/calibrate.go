@@ -3,6 +3,8 @@ package engine
 import (
 	"context"
 	"time"
+
+	"jali/gateway/query"
 )
 
 // calibrate measures nanoseconds per row, wall time, of a grouped sum by plain aggregation and by the person-ordered stream
@@ -18,6 +20,11 @@ func calibrate(ctx context.Context, threads int, tables []TableManifest) (scan, 
 		return 0, 0, err
 	}
 	defer e.Close()
+	return e.calibrate(ctx, plan, rows)
+}
+
+// calibrate measures both kinds of query on generated rows.
+func (e *Engine) calibrate(ctx context.Context, plan *query.Plan, rows int64) (scan, stream float64, err error) {
 	for i, run := range []func(context.Context) error{
 		func(ctx context.Context) error { _, err := e.aggregate(ctx, plan); return err },
 		func(ctx context.Context) error { _, err := e.bounded(ctx, plan, [32]byte{}); return err },

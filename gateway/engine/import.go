@@ -102,6 +102,8 @@ type importer struct {
 	carried  []*catalog.Table
 	files    map[*catalog.Table][]string
 	manifest Manifest
+	// tablesFrom, if set, is where all tables are read from in place of files.
+	tablesFrom *tablesFrom
 }
 
 func (m *importer) run(ctx context.Context) error {
@@ -157,6 +159,9 @@ func (m *importer) choose() error {
 				return errors.New("the catalogue changed since the active version was imported: import all tables again")
 			}
 		} else {
+			if _, inPostgres, err := FindPlace(m.Dir, *m.Active); err != nil || inPostgres && len(m.tables) < len(m.Active.Tables) {
+				return errors.Join(err, errors.New("the active version lies in PostgreSQL, from where no table is carried over: import all tables"))
+			}
 			for _, t := range m.Catalog.Tables {
 				if _, held := m.Active.Rows(t.Name); held && !slices.Contains(m.tables, t) {
 					m.carried = append(m.carried, t)
@@ -257,7 +262,7 @@ func (m *importer) stage(ctx context.Context, db *database, c *connection, t *ca
 	}
 	defer s.close()
 	for i, path := range m.files[t] {
-		src, err := openSource(ctx, db, path, t)
+		src, err := m.open(ctx, db, path, t)
 		if err != nil {
 			return err
 		}
@@ -268,6 +273,13 @@ func (m *importer) stage(ctx context.Context, db *database, c *connection, t *ca
 		}
 	}
 	return s.finish()
+}
+
+func (m *importer) open(ctx context.Context, db *database, path string, t *catalog.Table) (source, error) {
+	if m.tablesFrom != nil {
+		return m.tablesFrom.open(ctx, t)
+	}
+	return openSource(ctx, db, path, t)
 }
 
 // carry copies the other tables of the active version. They were checked under the same catalogue, and keep their order.

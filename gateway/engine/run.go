@@ -79,6 +79,7 @@ func (e *Engine) admit(plan *query.Plan) error {
 // causeOf is what an operator may read.
 func causeOf(err error) string {
 	var d *duckError
+	var p *pgError
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
 		return "deadline"
@@ -88,6 +89,10 @@ func causeOf(err error) string {
 		return "out of memory"
 	case errors.As(err, &d):
 		return d.Error()
+	case errors.As(err, &p):
+		return p.Error()
+	case errors.Is(err, errUnchecked), errors.Is(err, ErrDSN), errors.Is(err, ErrFence), errors.Is(err, ErrRows):
+		return err.Error()
 	case errors.Is(err, errPlan), errors.Is(err, errOrder), errors.Is(err, errClosed), errors.Is(err, errRange), errors.Is(err, errKeys):
 		return err.Error()
 	}

@@ -27,6 +27,11 @@ var suffixes = []string{".csv", ".csv.gz", ".parquet"}
 
 // tableOf resolves the table of a file.
 func tableOf(ds *catalog.Dataset, f File) (*catalog.Table, error) {
+	if strings.HasPrefix(f.Path, fromPrefix) {
+		if t := ds.Table(f.Table); t != nil {
+			return t, nil
+		}
+	}
 	base := filepath.Base(f.Path)
 	stem, known := base, false
 	for _, s := range suffixes {
@@ -99,7 +104,7 @@ func matchHeader(t *catalog.Table, header []string, wanted []*catalog.Column) ([
 // csvSource reads RFC 4180 CSV: UTF-8, comma, header line, empty field = NULL.
 type csvSource struct {
 	name   string
-	file   *os.File
+	file   io.Closer
 	reader *csv.Reader
 	at     []int
 	done   bool
@@ -110,7 +115,6 @@ func openCSV(path string, t *catalog.Table, wanted []*catalog.Column) (source, e
 	if err != nil {
 		return nil, err
 	}
-	s := &csvSource{name: path, file: f}
 	in := io.Reader(bufio.NewReaderSize(f, 1<<20))
 	if strings.HasSuffix(path, ".gz") {
 		z, err := gzip.NewReader(in)
@@ -120,7 +124,18 @@ func openCSV(path string, t *catalog.Table, wanted []*catalog.Column) (source, e
 		}
 		in = bufio.NewReaderSize(z, 1<<20)
 	}
-	in, err = skipBOM(in)
+	s, err := readCSV(path, in, f, t, wanted)
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// readCSV reads the header. file is closed with the source.
+func readCSV(name string, in io.Reader, file io.Closer, t *catalog.Table, wanted []*catalog.Column) (*csvSource, error) {
+	s := &csvSource{name: name, file: file}
+	in, err := skipBOM(in)
 	if err == nil {
 		s.reader = csv.NewReader(in)
 		s.reader.ReuseRecord = true
@@ -132,7 +147,6 @@ func openCSV(path string, t *catalog.Table, wanted []*catalog.Column) (source, e
 		}
 	}
 	if err != nil {
-		f.Close()
 		return nil, err
 	}
 	return s, nil
