@@ -82,7 +82,7 @@ func (c *compiler) column(sc *scope, n *pg.Node) named {
 			if t.alias == parts[0] {
 				if found, ok := c.lookup(t.table, i, parts[1], at); ok {
 					if found.person && t.left {
-						c.fail(at, NotSupported, "the person key of a left-joined table may be NULL", "use the key of the table whose persons are kept")
+						c.failLeftKey(at)
 					}
 					return found
 				}
@@ -131,7 +131,16 @@ func (c *compiler) bare(sc *scope, name string, at int) named {
 	case len(hits) > 1 && persons != len(hits):
 		c.fail(at, UnknownName, "the column "+quote(name)+" is in several tables", "write "+strings.Join(in, " or "))
 	}
+	if hits[0].person && sc.tables[hits[0].ref.Table].left {
+		c.failLeftKey(at)
+	}
 	return hits[0]
+}
+
+// failLeftKey refuses the key of a left-joined table: it would be NULL for persons without a row there, and what is counted and joined
+// is the person.
+func (c *compiler) failLeftKey(at int) {
+	c.fail(at, NotSupported, "the person key of a left-joined table may be NULL", "use the key of the table whose persons are kept")
 }
 
 // lookup finds a name in one table.
