@@ -2,8 +2,6 @@
 package python_test
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -181,51 +179,17 @@ func library(t *testing.T) string {
 	return path
 }
 
-// environment makes a virtual environment with exactly what the lock file lists, hashes checked, and returns its interpreter. It is made once per lock.
+// environment is the interpreter of an environment with exactly what the lock file lists.
 func environment(t *testing.T, lock string) string {
 	t.Helper()
-	text, err := os.ReadFile(lock)
+	cmd := exec.Command("../../tools/python.sh", lock)
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
 	if err != nil {
-		t.Fatal(err)
+		absent(t, "no environment of %s: %v\n%s", lock, err, stderr.String())
 	}
-	digest := sha256.Sum256(text)
-	dir, err := filepath.Abs("../../build/python/" + strings.TrimSuffix(lock, ".lock") + "-" + hex.EncodeToString(digest[:6]))
-	if err != nil {
-		t.Fatal(err)
-	}
-	python := filepath.Join(dir, "bin", "python")
-	if _, err := os.Stat(filepath.Join(dir, "complete")); err == nil {
-		return python
-	}
-	base := interpreter(t)
-	if out, err := exec.Command(base, "-m", "venv", "--clear", dir).CombinedOutput(); err != nil {
-		absent(t, "no virtual environment: %v\n%s", err, out)
-	}
-	cmd := exec.Command(python, "-m", "pip", "install", "-q", "--disable-pip-version-check", "--require-hashes", "--only-binary=:all:", "-r", lock)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		absent(t, "what %s lists cannot be installed: %v\n%s", lock, err, out)
-	}
-	if err := os.WriteFile(filepath.Join(dir, "complete"), nil, 0o600); err != nil { // last: an interrupted installation is redone
-		t.Fatal(err)
-	}
-	return python
-}
-
-// interpreter finds Python 3.11, for which the floor has wheels; JALI_PYTHON names another.
-func interpreter(t *testing.T) string {
-	t.Helper()
-	for _, name := range []string{os.Getenv("JALI_PYTHON"), "python3.11", "/usr/bin/python3.11", "python3"} {
-		path, err := exec.LookPath(name)
-		if err != nil {
-			continue
-		}
-		out, err := exec.Command(path, "-c", "import sys, venv, ensurepip; print('%d.%d' % sys.version_info[:2])").Output()
-		if err == nil && strings.TrimSpace(string(out)) == "3.11" {
-			return path
-		}
-	}
-	absent(t, "no Python 3.11 with venv on this machine (hint: apt-get install python3-venv, or name one in JALI_PYTHON)")
-	return ""
+	return strings.TrimSpace(string(out))
 }
 
 // run runs a program here and shows what it says when it fails.

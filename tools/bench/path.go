@@ -285,7 +285,7 @@ func (b *bed) serve(ctx context.Context, tmp string) (stop func() error, err err
 	go func() {
 		done <- rpc.Serve(serving, rpc.Config{
 			Gateway: g, Listen: "127.0.0.1:0", Certificate: layout.ServerCert(), Key: layout.ServerKey(), ClientCA: layout.CACert(),
-			Operator: operator, Ready: func(addr string) { ready <- "https://" + addr }, PerSecond: 1e6, Burst: 1e6,
+			Operator: operator, Ready: func(addr string) { ready <- "https://" + addr }, PerSecond: 1e5, Burst: 1e6,
 		})
 	}()
 	stop = func() error {
