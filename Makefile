@@ -11,7 +11,7 @@ TIME ?= 30s
 ONLY ?= .
 FUZZ_SMOKE ?= 5000x
 
-.PHONY: build demo test unit browser oidc oracle race fuzz-smoke bench lint fuzz proto proto-check wasm libs setup clean
+.PHONY: build demo test unit browser oidc oracle race fuzz-smoke bench lint fuzz proto proto-check wasm libs python python-stubs setup clean
 
 setup: build/setup.stamp
 build/setup.stamp: tools/setup.sh go.mod
@@ -87,6 +87,16 @@ libs: setup
 	@rm -f build/lib/libjali_cohort.h
 	@cp crypto/cohort/clib/jali_cohort.h crypto/cohort/clib/jali_cohort.py build/lib/
 	@printf 'libjali_cohort.so: %s bytes, gzip -9 %s\n' "$$(wc -c <build/lib/libjali_cohort.so)" "$$(gzip -9 -c build/lib/libjali_cohort.so | wc -c)"
+
+# The Python package (sdk/python) as a wheel for this platform, with the library of encrypted questions in it.
+python: libs
+	@python=$$(tools/python.sh sdk/python/requirements.lock) && rm -f build/python/jali-*.whl && JALI_COHORT_LIBRARY=$(CURDIR)/build/lib/libjali_cohort.so \
+		"$$python" -m pip wheel --quiet --no-build-isolation --no-deps -w build/python sdk/python && ls build/python/jali-*.whl
+
+# After a change in proto/: the stubs of the Python package, which are committed. A test compares them.
+python-stubs: setup
+	@python=$$(tools/python.sh sdk/python/requirements-floor.lock) && rm -f sdk/python/src/jali/v1/*.py* && \
+		"$$python" sdk/python/tools/generate.py proto third_party/proto sdk/python/src
 
 lint: setup
 	@tools/lint.sh
