@@ -33,7 +33,8 @@ var order = [][]string{
 	{"gateway/engine"},
 	{"gateway"},
 	{"gateway/console"},
-	{"gateway/rpc", "sdk"},
+	{"gateway/pgwire/syscat"},
+	{"gateway/pgwire", "gateway/rpc", "sdk"},
 	{"sdk/sdktest"},
 	{"cmd/...", "tools/bench"},
 	{"."},
@@ -68,6 +69,9 @@ var never = []rule{
 	{"audit", []string{"ours", bbolt, grpc, "std:os", "std:net", "std:net/http", "std:database/sql"}},
 	{"crypto/noise", []string{"std:math/rand", "std:math/rand/v2"}},
 	{"gateway/rpc", []string{lattigo, opa, bbolt}},
+	{"gateway/pgwire", []string{lattigo, opa, bbolt, grpc, "proto/..."}},
+	// It knows the published catalogue and nothing else: no way to rows, ledgers or record.
+	{"gateway/pgwire/syscat", []string{"gateway", "gateway/engine", "gateway/query", "gateway/protect", "audit/...", "policy/...", "proto/...", "std:os", "std:net", "std:net/http", "std:database/sql"}},
 	{"gateway/query", []string{"gateway/engine", duckdb, "std:os", "std:net", "std:net/http", "std:database/sql"}},
 	// crypto/noise besides audit: prices are computed from the very variance that is drawn.
 	{"gateway/console", []string{"proto/...", grpc, lattigo, opa, bbolt}},
@@ -100,7 +104,8 @@ var only = map[string][]string{
 	bbolt:   {"audit/store", "audit/witness"},
 	duckdb:  {"gateway/engine"},
 	pgconn:  {"gateway/engine"},
-	pgquery: {"gateway/query"},
+	// The second parses what clients ask of the system catalogue, which is no question about data.
+	pgquery: {"gateway/query", "gateway/pgwire/syscat"},
 	// Who is in which cell is exact data: sets of persons stay within the valve.
 	roaring: {"gateway/protect"},
 	// The oracle of our sampler, in test files only: they are not in this list of importers at all.

@@ -20,6 +20,8 @@ type config struct {
 	Format string `yaml:"format"` // jali-config/1
 	// Listen is the one TLS port for gRPC, REST, Connect and gRPC-Web.
 	Listen string `yaml:"listen"`
+	// ListenPG is a second TLS port, for programs that speak to PostgreSQL (docs/clients.md); empty: none.
+	ListenPG string `yaml:"listen_pg"`
 	// Hosts are the names and addresses in the development server certificate.
 	Hosts []string `yaml:"hosts"`
 	// Metrics is a loopback address for Prometheus and /readyz; empty: none.

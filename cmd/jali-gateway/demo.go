@@ -52,7 +52,7 @@ func demo(ctx context.Context, out io.Writer, persons int, keep bool) (err error
 	defer cancel()
 	ready, done := make(chan string, 1), make(chan error, 1)
 	go func() {
-		done <- serve(serving, t.dir, "127.0.0.1:0", io.Discard, func(e string) { ready <- e })
+		done <- serve(serving, t.dir, "127.0.0.1:0", "", io.Discard, func(e string) { ready <- e })
 	}()
 	select {
 	case t.endpoint = <-ready:

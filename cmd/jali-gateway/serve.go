@@ -12,27 +12,29 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"jali/gateway"
+	"jali/gateway/pgwire"
 	"jali/gateway/query"
 	"jali/gateway/rpc"
 )
 
 func serveCommand() *cobra.Command {
-	var dir, listen string
+	var dir, listen, pg string
 	cmd := &cobra.Command{
 		Use:   "serve --dir D",
 		Short: "Answer questions until interrupted",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return serve(cmd.Context(), dir, listen, cmd.OutOrStdout(), nil)
+			return serve(cmd.Context(), dir, listen, pg, cmd.OutOrStdout(), nil)
 		},
 	}
 	dirFlag(cmd, &dir)
 	cmd.Flags().StringVar(&listen, "listen", "", "address of the one TLS port (default from config.yaml: 127.0.0.1:8443)")
+	cmd.Flags().StringVar(&pg, "pg-addr", "", "address of a TLS port for programs that speak to PostgreSQL (default from config.yaml, listen_pg: none)")
 	return cmd
 }
 
 // serve runs the gateway of a state directory until the context ends, then drains. ready hears the endpoint.
-func serve(ctx context.Context, dir, listen string, out io.Writer, ready func(endpoint string)) error {
+func serve(ctx context.Context, dir, listen, pg string, out io.Writer, ready func(endpoint string)) error {
 	// The SQL parser is C and recurses: a small stack would let a question end the process (docs/threat-model.md).
 	if err := query.CheckStack(); err != nil {
 		return &coded{code: exitFailed, err: err, hint: "run with a stack of at least 8 MiB: ulimit -s 8192"}
@@ -43,6 +45,9 @@ func serve(ctx context.Context, dir, listen string, out io.Writer, ready func(en
 	}
 	if listen != "" {
 		cfg.Listen = listen
+	}
+	if pg != "" {
+		cfg.ListenPG = pg
 	}
 	level := new(slog.LevelVar)
 	level.Set(cfg.LogLevel)
@@ -94,6 +99,15 @@ func serve(ctx context.Context, dir, listen string, out io.Writer, ready func(en
 			},
 		})
 	})
+	if cfg.ListenPG != "" {
+		group.Go(func() error {
+			return pgwire.Serve(ctx, pgwire.Config{
+				Gateway: g, Listen: cfg.ListenPG, Operator: operator,
+				Certificate: layout.ServerCert(), Key: layout.ServerKey(), ClientCA: layout.CACert(),
+				Ready: func(addr string) { fmt.Fprintf(out, "PostgreSQL clients on %s\n", addr) },
+			})
+		})
+	}
 	if err := group.Wait(); err != nil && !errors.Is(err, context.Canceled) {
 		return err
 	}

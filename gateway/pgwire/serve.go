@@ -1,0 +1,136 @@
+package pgwire
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"jali/gateway"
+	"jali/gateway/identity"
+)
+
+// Config says what to serve and where. All fields without a default are required.
+type Config struct {
+	// Gateway answers. The caller keeps it and closes it after Serve has returned.
+	Gateway *gateway.Gateway
+	// Listen is the address of the port; port 0 takes a free one.
+	Listen string
+	// Certificate and Key are the server's, ClientCA the authorities that sign callers. PEM files.
+	Certificate, Key, ClientCA string
+	// Token turns a token, sent as the password of a caller without a certificate, into a principal and the time it ends. Nil: certificates only.
+	Token func(ctx context.Context, token string) (identity.Principal, time.Time, error)
+	// Operator gets the access log and faults. It is not the audit log.
+	Operator *slog.Logger
+	// Ready hears the address of the port once it accepts connections. May be nil.
+	Ready func(addr string)
+
+	// Longest bounds a statement (default 5 min), Idle the wait for the next message (default 30 min).
+	Longest, Idle time.Duration
+	// Connections bounds all connections (default 256), Each those of a principal (default 32).
+	Connections, Each int
+	// PerSecond and Burst bound a principal's statements (default 50 a second, 200 at once).
+	PerSecond float64
+	Burst     int
+	// Drain is how long statements under way may take when Serve ends (default 30 s).
+	Drain time.Duration
+}
+
+func (c Config) withDefaults() (Config, error) {
+	switch {
+	case c.Gateway == nil, c.Operator == nil, c.Listen == "", c.Certificate == "", c.Key == "", c.ClientCA == "":
+		return c, errors.New("config: Gateway, Listen, Certificate, Key, ClientCA and Operator are required")
+	case c.Longest < 0, c.Idle < 0, c.Connections < 0, c.Each < 0, c.PerSecond < 0, c.Burst < 0, c.Drain < 0:
+		return c, errors.New("config: a limit is negative")
+	}
+	fill(&c.Longest, 5*time.Minute)
+	fill(&c.Idle, 30*time.Minute)
+	fill(&c.Drain, 30*time.Second)
+	fill(&c.Connections, 256)
+	fill(&c.Each, 32)
+	fill(&c.Burst, 200)
+	fill(&c.PerSecond, 50)
+	return c, nil
+}
+
+func fill[T int | float64 | time.Duration](x *T, value T) {
+	if *x == 0 {
+		*x = value
+	}
+}
+
+// server is what all connections share.
+type server struct {
+	Config
+	tls     *tls.Config
+	limits  *limits
+	cancels *cancels
+	// draining ends when Serve is to stop: sessions end after the statement they are at.
+	draining context.Context
+	// running counts questions that the gateway is at, also those whose asker has gone away: the gateway outlives them.
+	running sync.WaitGroup
+}
+
+// Serve answers until ctx ends. Then the port closes, sessions end after the statement they are at, and those that take longer than Drain are cut;
+// it returns when the gateway is not used any more.
+func Serve(ctx context.Context, config Config) error {
+	c, err := config.withDefaults()
+	if err != nil {
+		return fmt.Errorf("serve PostgreSQL wire: %w", err)
+	}
+	secure, err := tlsConfig(c)
+	if err != nil {
+		return fmt.Errorf("serve PostgreSQL wire: %w", err)
+	}
+	listener, err := net.Listen("tcp", c.Listen)
+	if err != nil {
+		return fmt.Errorf("serve PostgreSQL wire: open port: %w", err)
+	}
+	s := &server{Config: c, tls: secure, limits: newLimits(c), cancels: newCancels(), draining: ctx}
+	if c.Ready != nil {
+		c.Ready(listener.Addr().String())
+	}
+	cut, cutAll := context.WithCancel(context.WithoutCancel(ctx))
+	defer cutAll()
+	defer context.AfterFunc(ctx, func() { listener.Close() })()
+
+	var sessions sync.WaitGroup
+	err = s.accept(ctx, listener, func(conn net.Conn) {
+		sessions.Go(func() { s.session(cut, conn) })
+	})
+	timer := time.AfterFunc(c.Drain, cutAll)
+	defer timer.Stop()
+	sessions.Wait()
+	s.running.Wait()
+	return err
+}
+
+// accept hands connections on until the listener closes. Above the limit they are closed without a word: nobody has said who they are.
+func (s *server) accept(ctx context.Context, listener net.Listener, serve func(net.Conn)) error {
+	wait := time.Millisecond
+	for {
+		conn, err := listener.Accept()
+		switch {
+		case err != nil && ctx.Err() != nil:
+			return nil
+		case err != nil:
+			var again net.Error
+			if !errors.As(err, &again) || wait > time.Second {
+				return errors.Join(fmt.Errorf("serve PostgreSQL wire: accept: %w", err), listener.Close())
+			}
+			time.Sleep(wait) // out of file descriptors: others will end
+			wait *= 2
+			continue
+		}
+		wait = time.Millisecond
+		if !s.limits.enter() {
+			conn.Close()
+			continue
+		}
+		serve(conn)
+	}
+}
