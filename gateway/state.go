@@ -159,6 +159,9 @@ func (g *Gateway) loadDataset(id string) error {
 	if err != nil {
 		return fmt.Errorf("dataset %s: %w", id, err)
 	}
+	// Before the first question of this version: one that found a study as it was would count persons who came with it as nobody, and
+	// keep that. The version before has no rows of theirs.
+	g.resolveStudies(context.Background(), id)
 	g.mu.Lock()
 	old := g.datasets[id]
 	g.datasets[id] = &dataset{catalog: cat, version: version, manifest: manifest, engine: eng}
@@ -167,7 +170,6 @@ func (g *Gateway) loadDataset(id string) error {
 		// Questions pinned to the old version fail stale at their charge; running ones hold its connections until they end.
 		go old.engine.Close()
 	}
-	g.resolveStudies(context.Background(), id)
 	return nil
 }
 

@@ -26,6 +26,9 @@ func FuzzCompile(f *testing.F) {
 		"SELECT BIN(x.first - p.birth_date, 0, 365, 30) AS b, (x.n > 2) AS f, COUNT(DISTINCT person_id) FROM person p LEFT JOIN (SELECT person_id, MIN(income) AS i, MIN(death_date) AS first, COUNT(*) AS n FROM enrolment JOIN person USING (person_id) GROUP BY person_id) x ON x.person_id = p.person_id GROUP BY b, f",
 		"SELECT SUM(CLIP(2 * x.days - k, -5, 50)), COUNT(*) FILTER (WHERE k = 1) FROM (SELECT person_id, days, ROW_NUMBER() OVER (PARTITION BY person_id ORDER BY cost DESC, days) AS k FROM claim WHERE drg LIKE '1%') x WHERE k <= 3",
 		"WITH a AS (SELECT person_id, ward, SUM(CASE WHEN days > 3 THEN 1 ELSE 0 END) AS n FROM claim GROUP BY person_id, ward), b AS (SELECT DISTINCT person_id, n FROM a) SELECT CASE WHEN a.n < b.n THEN 'x' WHEN person_id IN (SELECT person_id FROM b WHERE n = 2) THEN 'y' END AS g, AVG(CASE WHEN a.ward > 120 THEN 7 ELSE -2 END) FROM a JOIN b ON a.person_id = b.person_id AND a.n BETWEEN b.n - 1 AND b.n + 1 GROUP BY g",
+		"SELECT * FROM kaplan_meier(time => days, event => drg = '127', by => (ward > 115, BIN(cost, 0, 100, 50)), of => claim, until => 30, width => 3, at => (10, 20), cohort => days > 0)",
+		"SELECT * FROM logistic_regression(outcome => sex = 1, terms => (age, square(BIN(age, 20, 90, 10)), category(race), ref(race, 'white')), of => person, bins => 5)",
+		"SELECT * FROM quantile(value => x.n, at => (0.25, 0.5), of => (SELECT person_id, COUNT(*) AS n FROM claim GROUP BY person_id))",
 		"SELECT CASE WHEN 1=1 THEN 2 END, x::int, \"q\", E'\\n', $1, $$x$$ FROM (SELECT 1) y, LATERAL z",
 	} {
 		f.Add(s)
@@ -163,6 +166,14 @@ func illComputed(ref ColumnRef, tables []TableRef) string {
 	e := ref.Expr
 	if (len(e.Terms) == 0) == (len(e.Whens) == 0) || ref.Column.Table != "" || ref.Column.Lo > ref.Column.Hi || ref.Column.ClipLo > ref.Column.ClipHi {
 		return "an expression that is neither sum nor choice"
+	}
+	if e.Pick != "" {
+		for _, x := range e.Terms {
+			if s := illComputed(x.Col, tables); s != "" || x.Coef != 1 || x.Col.Expr != nil || x.Col.Band != nil || x.Col.Column.Type != ref.Column.Type {
+				return "a pick of other than columns of its type " + s
+			}
+		}
+		return ""
 	}
 	lo, hi := big.NewInt(e.Const), big.NewInt(e.Const)
 	for _, x := range e.Terms {
