@@ -1,7 +1,7 @@
 //go:build js && wasm
 
 // Command wasm is the verifier for browsers and other JavaScript: the same code that jali-auditor runs, compiled to
-// WebAssembly. It defines two functions, each of which returns a JSON text:
+// WebAssembly. It defines two functions, each of which returns a JSON text, and jaliLive (live.go), which checks a log as it is read:
 //
 //	jaliVerifyReceipt(receipt: string, result: Uint8Array | null, vkeys: string)
 //	jaliVerifyExport(files: {[name: string]: Uint8Array}, vkeys: string, earlier: string)
@@ -24,6 +24,7 @@ import (
 func main() {
 	js.Global().Set("jaliVerifyReceipt", js.FuncOf(receipt))
 	js.Global().Set("jaliVerifyExport", js.FuncOf(exported))
+	js.Global().Set("jaliLive", live())
 	select {} // the functions are called for as long as the page lives
 }
 

@@ -3,23 +3,23 @@
 // checks Ed25519), that entries hold the fields that their kind requires, and that decisions name what was active. testdata/agree.mjs holds it against the Go verifier.
 
 const text = new TextEncoder(), utf8 = new TextDecoder("utf-8", { fatal: true });
-const fail = (what, entry) => { throw Object.assign(new Error(entry === undefined ? what : `entry ${entry}: ${what}`), { entry }); };
+export const fail = (what, entry) => { throw Object.assign(new Error(entry === undefined ? what : `entry ${entry}: ${what}`), { entry }); };
 const join = (...parts) => {
   const out = new Uint8Array(parts.reduce((n, p) => n + p.length, 0));
   parts.reduce((at, p) => (out.set(p, at), at + p.length), 0);
   return out;
 };
-const sha256 = async (...parts) => new Uint8Array(await crypto.subtle.digest("SHA-256", join(...parts)));
-const leafHash = (line) => sha256([0], line);
-const nodeHash = (l, r) => sha256([1], l, r);
+export const sha256 = async (...parts) => new Uint8Array(await crypto.subtle.digest("SHA-256", join(...parts)));
+export const leafHash = (line) => sha256([0], line);
+export const nodeHash = (l, r) => sha256([1], l, r);
 const b64 = (bytes) => btoa(String.fromCharCode(...bytes));
-const b64url = (bytes) => b64(bytes).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
+export const b64url = (bytes) => b64(bytes).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
 const unb64 = (s) => {
   let raw;
   try { raw = Uint8Array.from(atob(s), (c) => c.charCodeAt(0)); } catch { fail("not base64"); }
   return b64(raw) === s ? raw : fail("not canonical base64");
 };
-const same = (a, b) => a.length === b.length && a.every((v, i) => v === b[i]);
+export const same = (a, b) => a.length === b.length && a.every((v, i) => v === b[i]);
 
 // keysOf reads verifier keys, one "name+hash+base64" per line, and returns the origin and the Ed25519 key.
 export async function keysOf(vkeys) {
@@ -84,7 +84,7 @@ async function openDetail(e, d) {
 }
 
 // ledgers follow every budget: bud1 = bud0 + cost, bud0 = the bud1 before, never above the cap.
-function charge(ledgers, e) {
+export function charge(ledgers, e) {
   const of = (ag) => ledgers[`${ag}/${e.pop}`] ??= { r: 0n, d: 0n, cr: 0n, cd: 0n };
   if (e.k === "BUDGET") {
     const l = of(e.ag ?? "");

@@ -1,0 +1,58 @@
+// The second implementation: the same entries, checked by plain JavaScript on WebCrypto with nothing of the Go code (audit/wasm/verify.js). It
+// follows the chain, every budget and the Merkle root; what it leaves to the first is listed in notChecked.
+import { b64url, charge, fail, keysOf, leafHash, nodeHash, openCheckpoint, parseEntry, same, sha256 } from "../../../audit/wasm/verify.js";
+import type { Header } from "../lib/entry";
+
+const text = new TextEncoder();
+
+export const notChecked = ["ML-DSA-44", "fields", "active"] as const;
+
+// Second reads a log from entry 0 on.
+export class Second {
+  size = 0;
+  #keys: Awaited<ReturnType<typeof keysOf>>;
+  #prev: Uint8Array;
+  #t = 0;
+  #ledgers: Record<string, unknown> = {};
+  #open = new Set<number>();
+  // Full subtrees from the left, largest first: what a Merkle root is folded from.
+  #peaks: { n: number; hash: Uint8Array }[] = [];
+
+  private constructor(keys: Awaited<ReturnType<typeof keysOf>>, prev: Uint8Array) {
+    this.#keys = keys;
+    this.#prev = prev;
+  }
+
+  static async open(vkeys: string, final: string) {
+    const keys = await keysOf(vkeys);
+    const prev = await sha256(text.encode(`jali-audit/1 genesis\n${keys.origin}\n${keys.lines.join("\n")}\n`), text.encode(final));
+    return new Second(keys, prev);
+  }
+
+  // next checks one header line and returns what it says.
+  async next(line: string): Promise<Header> {
+    const seq = this.size, e = parseEntry(line, seq) as Header;
+    if (e.seq !== seq || e.o !== this.#keys.origin) fail("seq or origin", seq);
+    if (e.prev !== b64url(this.#prev)) fail("prev: the entry before it was changed", seq);
+    if (e.t < this.#t) fail("t", seq);
+    if (e.k === "INTENT" || e.k === "BUDGET") charge(this.#ledgers, e);
+    if (e.k === "INTENT") this.#open.add(seq);
+    if (["RELEASE", "FAILURE", "INTERRUPTED"].includes(e.k) && !this.#open.delete(e.ref ?? -1)) fail("ref", seq);
+    let node = { n: 1, hash: (this.#prev = await leafHash(text.encode(line))) };
+    while (this.#peaks.at(-1)?.n === node.n) node = { n: 2 * node.n, hash: await nodeHash(this.#peaks.pop()!.hash, node.hash) };
+    this.#peaks.push(node);
+    this.#t = e.t;
+    this.size++;
+    return e;
+  }
+
+  // check compares the entries so far with what the log has signed.
+  async check(checkpoint: string) {
+    const cp = await openCheckpoint(checkpoint, this.#keys);
+    if (cp.size !== this.size) fail(`the checkpoint is of ${cp.size} entries, ${this.size} were read`);
+    let root = this.#peaks.at(-1)?.hash ?? (await sha256());
+    for (const p of this.#peaks.slice(0, -1).reverse()) root = await nodeHash(p.hash, root);
+    if (!same(root, cp.root)) fail("the entries do not give the root of the checkpoint");
+    return { size: cp.size, open: this.#open.size, ledgers: Object.keys(this.#ledgers).length };
+  }
+}
