@@ -22,6 +22,26 @@ func (b *brute) compute(j joined, r query.ColumnRef) catalog.Value {
 		return e.Else
 	}
 	v := catalog.Value{Kind: r.Column.Kind(), N: e.Const, Decimals: r.Column.Decimals}
+	if e.Pick != "" {
+		var all []catalog.Value
+		for _, t := range e.Terms {
+			if x := b.value(j, t.Col); x.Kind != catalog.Null {
+				all = append(all, x)
+			}
+		}
+		if e.Fixed {
+			all = append(all, v)
+		}
+		switch byNumber := func(x, y catalog.Value) int { return cmp.Compare(x.N, y.N) }; {
+		case len(all) == 0:
+			return catalog.Value{}
+		case e.Pick == query.PickLeast:
+			return slices.MinFunc(all, byNumber)
+		case e.Pick == query.PickGreatest:
+			return slices.MaxFunc(all, byNumber)
+		}
+		return all[0]
+	}
 	for _, t := range e.Terms {
 		x := b.value(j, t.Col)
 		if x.Kind == catalog.Null {

@@ -31,8 +31,16 @@ func (w *writer) calculation(s *scope, r query.ColumnRef) (string, error) {
 	if len(r.Expr.Terms) == 0 || encodingOf(r.Column).kind != numbers {
 		return "", fmt.Errorf("%w: calculation", errPlan)
 	}
+	separator, konst := " + ", r.Expr.Const != 0
+	switch r.Expr.Pick {
+	case "":
+	case query.PickLeast, query.PickGreatest, query.PickFirst: // all three pass over NULL, in both engines
+		separator, konst = ", ", r.Expr.Fixed
+	default:
+		return "", fmt.Errorf("%w: calculation", errPlan)
+	}
 	var b strings.Builder
-	b.WriteString("(")
+	b.WriteString("(" + string(r.Expr.Pick) + "(")
 	for i, t := range r.Expr.Terms {
 		if t.Col.Expr != nil || t.Col.Band != nil || t.Col.Column == nil || encodingOf(t.Col.Column).kind != numbers {
 			return "", fmt.Errorf("%w: term of a calculation", errPlan)
@@ -42,17 +50,17 @@ func (w *writer) calculation(s *scope, r query.ColumnRef) (string, error) {
 			return "", err
 		}
 		if i > 0 {
-			b.WriteString(" + ")
+			b.WriteString(separator)
 		}
 		if t.Coef != 1 {
 			b.WriteString("(" + strconv.FormatInt(t.Coef, 10) + ")::BIGINT * ")
 		}
 		b.WriteString(x + "::BIGINT")
 	}
-	if r.Expr.Const != 0 {
-		b.WriteString(" + (" + strconv.FormatInt(r.Expr.Const, 10) + ")::BIGINT")
+	if konst {
+		b.WriteString(separator + "(" + strconv.FormatInt(r.Expr.Const, 10) + ")::BIGINT")
 	}
-	b.WriteString(")::" + w.dialect.typ(encodingOf(r.Column).typ))
+	b.WriteString("))::" + w.dialect.typ(encodingOf(r.Column).typ))
 	return b.String(), nil
 }
 

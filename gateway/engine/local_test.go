@@ -256,6 +256,8 @@ var directed = []string{
 	"SELECT COUNT(*) FROM (SELECT DISTINCT person_id, CASE WHEN room > 1 THEN 1 WHEN room < 0 THEN 2 END AS r FROM event) x",
 	"SELECT kind, AVG(CLIP(e.seq - x.last, -12, 0)) FROM event e JOIN (SELECT person_id, MAX(seq) AS last FROM event GROUP BY person_id) x ON x.person_id = e.person_id AND e.seq >= x.last - 2 GROUP BY kind",
 	"SELECT BIN(born - DATE '1920-01-01', 0, 36500, 3650) AS age, (p.person_id IN (SELECT person_id FROM event WHERE flag = 1)) AS exposed, COUNT(*) FROM person p GROUP BY age, exposed",
+	"SELECT BIN(x.n - x.l, -40, 40, 1) AS b, COUNT(*) FROM (SELECT person_id, LEAST(room, seq, 3) AS l, COALESCE(room, 5) AS n FROM event) x GROUP BY b",
+	"SELECT BIN(LEAST(x.a, y.a), 0, 12, 1) AS b, SUM(CLIP(GREATEST(x.a, y.a, 3), 2, 9)), COUNT(*) FROM person p LEFT JOIN (SELECT person_id, MIN(seq) AS a FROM event WHERE kind = 'B1' GROUP BY person_id) x ON x.person_id = p.person_id LEFT JOIN (SELECT person_id, MAX(seq) AS a FROM event WHERE flag = 1 GROUP BY person_id) y ON y.person_id = p.person_id GROUP BY b",
 	"SELECT x.room, COUNT(*) FROM (SELECT person_id, room, COUNT(*) AS n FROM event GROUP BY person_id, room) x WHERE x.n > 1 GROUP BY x.room",
 }
 

@@ -40,6 +40,8 @@ var allowed = map[protoreflect.Name]map[protoreflect.Name]bool{
 	"CaseExpr":        fields("args defresult location"),
 	"CaseWhen":        fields("expr result location"),
 	"WindowDef":       fields("partition_clause order_clause frame_options location"),
+	"MinMaxExpr":      fields("op args location"),
+	"CoalesceExpr":    fields("args location"),
 }
 
 func fields(names string) map[protoreflect.Name]bool {
@@ -61,8 +63,6 @@ var explained = map[string][2]string{
 	"WindowDef.start_offset":        {"a window frame", "write OVER (PARTITION BY person_id ORDER BY day)"},
 	"WindowDef.end_offset":          {"a window frame", "write OVER (PARTITION BY person_id ORDER BY day)"},
 	"RangeFunction":                 {"a function in FROM", "name a table of the catalogue"},
-	"CoalesceExpr":                  {"COALESCE", "filter with IS NULL or IS NOT NULL"},
-	"MinMaxExpr":                    {"GREATEST or LEAST", "values are clipped to the bounds of the catalogue"},
 	"NullIfExpr":                    {"NULLIF", "filter with <> or IS NOT NULL"},
 	"SQLValueFunction":              {"a value of the clock or the session", "write the date, as in DATE '2010-12-31'"},
 	"ParamRef":                      {"a parameter", "write the value"},

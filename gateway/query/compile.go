@@ -187,6 +187,10 @@ func (c *compiler) at(n *pg.Node) int {
 		return int(n.GetBoolExpr().Location)
 	case n.GetNullTest() != nil:
 		return c.at(n.GetNullTest().Arg)
+	case n.GetMinMaxExpr() != nil:
+		return int(n.GetMinMaxExpr().Location)
+	case n.GetCoalesceExpr() != nil:
+		return int(n.GetCoalesceExpr().Location)
 	case n.GetSubLink() != nil:
 		if s := n.GetSubLink(); s.Testexpr != nil {
 			return c.at(s.Testexpr)

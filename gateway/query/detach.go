@@ -183,7 +183,7 @@ func (m *mover) ref(r ColumnRef) ColumnRef {
 	}
 	to := m.moved[r.Expr]
 	if to == nil {
-		to = &Expr{Const: r.Expr.Const, Else: r.Expr.Else}
+		to = &Expr{Const: r.Expr.Const, Else: r.Expr.Else, Pick: r.Expr.Pick, Fixed: r.Expr.Fixed}
 		for _, t := range r.Expr.Terms {
 			to.Terms = append(to.Terms, Term{t.Coef, m.ref(t.Col)})
 		}

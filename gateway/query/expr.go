@@ -7,13 +7,16 @@ import (
 	"jali/gateway/catalog"
 )
 
-// Expr computes a value of a row from the row's columns: either a sum of whole multiples, or the value of the first condition
-// that holds. Both are total: a sum with a NULL term is NULL, and its bounds, proved from those of the columns, fit in 62 bits.
+// Expr computes a value of a row from the row's columns: a sum of whole multiples, one of several values, or the value of the first
+// condition that holds. All are total: a sum with a NULL term is NULL, and bounds, proved from those of the columns, fit in 62 bits.
 // Whatever a row computes from itself is person-local (disclosure-control.md section 12.4).
 type Expr struct {
 	// Terms and Const are a sum; dates count as days.
 	Terms []Term
 	Const int64
+	// Pick, when set, takes one of Terms (each once) and, when Fixed, Const; for PickFirst in the question's order, Const last.
+	Pick  Pick
+	Fixed bool
 	// Whens is a choice: the value of the first condition that is true, or Else. The column's Codes list the values.
 	Whens []When
 	Else  catalog.Value // the zero Value is NULL
@@ -34,6 +37,16 @@ type When struct {
 // key writes an expression so that equal keys compute equal values.
 func (e *Expr) key() string {
 	var b strings.Builder
+	if e.Pick != "" {
+		b.WriteString(string(e.Pick) + "(")
+		for _, t := range e.Terms {
+			b.WriteString(refKey(t.Col) + " ")
+		}
+		if e.Fixed {
+			fmt.Fprintf(&b, "or %d", e.Const)
+		}
+		return b.String() + ")"
+	}
 	if len(e.Whens) == 0 {
 		b.WriteString("sum(")
 		for _, t := range e.Terms {

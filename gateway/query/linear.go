@@ -185,6 +185,8 @@ func (c *compiler) scalar(sc *scope, n *pg.Node) ColumnRef {
 		return col.ref
 	case n.GetCaseExpr() != nil:
 		return c.choice(sc, n.GetCaseExpr())
+	case n.GetMinMaxExpr() != nil || n.GetCoalesceExpr() != nil:
+		return c.pick(sc, n)
 	case isCondition(n):
 		return c.truth(sc, n)
 	case n.GetAExpr() == nil:

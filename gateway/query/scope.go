@@ -218,6 +218,9 @@ func (c *compiler) failExpr(n *pg.Node) {
 		c.fail(at, NotSupported, "a calculation stands where a column should", "calculations stand in conditions, in BIN(expression, lo, hi, width), in CLIP(expression, lo, hi), and in derived tables")
 	case n.GetCaseExpr() != nil:
 		c.fail(at, NotSupported, "CASE cannot stand here", "CASE stands in GROUP BY, in SUM, AVG and COUNT, and in derived tables; as a condition write AND and OR")
+	case n.GetMinMaxExpr() != nil || n.GetCoalesceExpr() != nil:
+		kind, _ := picked(n)
+		c.fail(at, NotSupported, strings.ToUpper(string(kind))+" cannot stand here", "name it in a derived table, as in (SELECT person_id, LEAST(death_date, DATE '2010-12-31') AS last_day FROM ...) p; it also stands in BIN and CLIP")
 	case n.GetTypeCast() != nil:
 		c.fail(at, NotSupported, "casts are not part of the language", "leave it out: AVG of whole numbers is not rounded, a date is DATE '2008-01-31', and the year of a date is a band of the catalogue")
 	case n.GetAConst() != nil:
