@@ -18,8 +18,8 @@ import (
 	"jali/policy"
 )
 
-// ActivateDataset makes an imported data version the one that answers. The file must lie in the state directory already,
-// complete and synced; the entry is what activates it. A crash before the entry leaves an unused file, after it a dataset
+// ActivateDataset makes an imported or attached data version the one that answers. Its file, or the note of its place, must lie in
+// the state directory already, complete and synced; the entry is what activates it. A crash before the entry leaves an unused file, after it a dataset
 // that the next start loads.
 func (g *Gateway) ActivateDataset(ctx context.Context, id string, manifest []byte, approver string) (Activated, error) {
 	m, err := engine.ParseManifest(manifest)
@@ -33,7 +33,7 @@ func (g *Gateway) ActivateDataset(ctx context.Context, id string, manifest []byt
 	if m.Level >= 2 && g.witnesses.l2 == nil {
 		return Activated{}, invalid("dataset "+id, errNoWitnesses)
 	}
-	if err := m.CheckFile(g.layout.Version(id, version)); err != nil {
+	if err := engine.CheckVersion(g.layout.Data(id), m); err != nil {
 		return Activated{}, invalid("file of the data version", err)
 	}
 	if refusal := g.fitsMode(id, m.Population); refusal != nil {

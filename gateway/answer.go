@@ -55,6 +55,9 @@ func (g *Gateway) Answer(ctx context.Context, who identity.Principal, req Reques
 	if refusal := g.witnesses.admits(ask.data.catalog.Level); refusal != nil {
 		return Answer{}, g.refuse(ctx, ask, refusal)
 	}
+	if !ask.data.engine.Ready() {
+		return Answer{}, g.refuse(ctx, ask, asleep())
+	}
 
 	// Mode sdc: when too many questions of an agreement were not released, a person looks before the next is charged.
 	settle, refusal := ask.fly()

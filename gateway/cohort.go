@@ -66,6 +66,9 @@ func (g *Gateway) Evaluate(ctx context.Context, who identity.Principal, nonce, c
 	if refusal := g.witnesses.admits(ask.data.catalog.Level); refusal != nil {
 		return CohortAnswer{}, g.refuse(ctx, ask, refusal)
 	}
+	if !ask.data.engine.Ready() {
+		return CohortAnswer{}, g.refuse(ctx, ask, asleep())
+	}
 	key, refusal := g.cohorts.key(g.now(), who, ask.agreement, ask.blind.key)
 	if refusal != nil {
 		return CohortAnswer{}, g.refuse(ctx, ask, refusal)

@@ -83,6 +83,11 @@ func unavailable() *Refusal {
 	return &Refusal{Code: Unavailable, Message: "the gateway cannot record this request and therefore does not answer it", Hint: "try again later"}
 }
 
+// asleep is for data that lie in a database which is known not to answer. Whether it does is the same for every question.
+func asleep() *Refusal {
+	return &Refusal{Code: Unavailable, Message: "the database that holds these data does not answer", Hint: "try again in a minute; nothing was charged"}
+}
+
 // unrecorded tells the operator why an entry could not be written. The store's errors quote no values.
 func (g *Gateway) unrecorded(err error) *Refusal {
 	g.operator.Error("entry not recorded", "err", err)

@@ -145,15 +145,11 @@ func (g *Gateway) loadDataset(id string) error {
 			return fmt.Errorf("dataset %s: %w", id, err)
 		}
 	}
-	path := g.layout.Version(id, version)
-	if err := manifest.CheckFile(path); err != nil {
-		return fmt.Errorf("dataset %s: %w", id, err)
-	}
 	if err := os.MkdirAll(g.layout.Scratch(), 0o700); err != nil {
 		return fmt.Errorf("dataset %s: %w", id, err)
 	}
-	eng, err := engine.Open(engine.Config{
-		Path: path, Catalog: cat, TempDir: g.layout.Scratch(),
+	eng, err := engine.OpenVersion(g.layout.Data(id), manifest, engine.Config{
+		Catalog: cat, TempDir: g.layout.Scratch(),
 		Threads: g.cfg.Threads, MemoryLimit: g.cfg.MemoryLimit, Operator: g.operator,
 	})
 	if err != nil {

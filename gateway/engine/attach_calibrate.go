@@ -50,6 +50,8 @@ func (g *generatedRows) stream(ctx context.Context, st statement, read func(chun
 	return g.aggregate(ctx, st, read)
 }
 
+func (*generatedRows) ready() bool { return true }
+
 func (g *generatedRows) checkLockdown(context.Context) error { return nil }
 
 func (g *generatedRows) close() error {

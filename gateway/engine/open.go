@@ -141,6 +141,10 @@ func (e *Engine) load(ctx context.Context, c *connection) error {
 	return nil
 }
 
+// Ready reports whether queries may be expected to run: not while a version in PostgreSQL is unchecked or its server was last seen
+// down. It asks nobody and looks at no data.
+func (e *Engine) Ready() bool { return e.store.ready() }
+
 // Close waits for running queries and removes the private temporary folder.
 func (e *Engine) Close() error {
 	e.life.Lock()

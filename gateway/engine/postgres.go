@@ -35,6 +35,7 @@ type postgres struct {
 	operator *slog.Logger
 
 	sealed atomic.Pointer[string] // nil: to be checked
+	down   atomic.Bool            // a statement found no server, and none has run since
 	wake   chan struct{}
 	cancel context.CancelFunc
 	done   chan struct{}
@@ -71,37 +72,59 @@ func newPostgres(place Place, m Manifest, ds *catalog.Dataset, operator *slog.Lo
 
 const (
 	retrySoon = 250 * time.Millisecond
-	retryLate = 30 * time.Second
+	retryLate = 10 * time.Second
 )
 
-// watch checks the version until the checks pass, and again when a session finds the seal changed.
+// watch checks the version until the checks pass, again when a session finds the seal changed, and looks for a server that went.
 func (p *postgres) watch(ctx context.Context) {
 	defer close(p.done)
 	pause := retrySoon
-	for {
-		if p.sealed.Load() == nil {
-			if err := p.check(ctx); err != nil && ctx.Err() == nil {
-				p.operator.Error("data version not served", "dataset", p.catalog.ID, "cause", causeOf(err))
-				select {
-				case <-time.After(pause):
-				case <-ctx.Done():
-				}
-				pause = min(2*pause, retryLate)
-			} else {
-				pause = retrySoon
-			}
-		}
-		if ctx.Err() != nil {
-			return
-		}
-		if p.sealed.Load() != nil {
+	for ctx.Err() == nil {
+		var err error
+		switch {
+		case p.sealed.Load() == nil:
+			err = p.check(ctx)
+		case p.down.Load():
+			err = p.ping(ctx)
+		default:
 			select {
 			case <-p.wake:
 			case <-ctx.Done():
-				return
 			}
+			continue
 		}
+		if err == nil {
+			pause = retrySoon
+			continue
+		}
+		p.operator.Error("data version not served", "dataset", p.catalog.ID, "cause", causeOf(err))
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+		}
+		pause = min(2*pause, retryLate)
 	}
+}
+
+// rouse has watch look again.
+func (p *postgres) rouse() {
+	select {
+	case p.wake <- struct{}{}:
+	default: // it will
+	}
+}
+
+func (p *postgres) ready() bool { return p.sealed.Load() != nil && !p.down.Load() }
+
+// ping asks whether the server is back.
+func (p *postgres) ping(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	err := p.pool.session(ctx, "SELECT 1", func(*pgconn.PgConn, [][][]byte) error { return nil })
+	if err == nil {
+		p.down.Store(false)
+	}
+	return err
 }
 
 // check digests all rows and, if they are the version's, remembers the seal under which they were.
@@ -120,6 +143,7 @@ func (p *postgres) check(ctx context.Context) error {
 			return err
 		}
 		p.sealed.Store(&seal)
+		p.down.Store(false)
 		return nil
 	})
 }
@@ -155,18 +179,24 @@ func (p *postgres) run(ctx context.Context, st statement, read func(chunk) error
 	if was == nil {
 		return errUnchecked
 	}
-	return p.pool.session(ctx, sealOf(p.schema), func(c *pgconn.PgConn, rows [][][]byte) error {
+	err := p.pool.session(ctx, sealOf(p.schema), func(c *pgconn.PgConn, rows [][][]byte) error {
 		if now, err := readSeal(rows); err != nil || now != *was {
 			if p.sealed.CompareAndSwap(was, nil) {
-				select {
-				case p.wake <- struct{}{}:
-				default:
-				}
+				p.rouse()
 			}
 			return errUnchecked
 		}
 		return each(ctx, c, st, read)
 	})
+	var fault *pgError
+	switch {
+	case err == nil:
+		p.down.Store(false)
+	case errors.As(err, &fault) && fault.away(), errors.Is(err, ErrDSN):
+		p.down.Store(true)
+		p.rouse()
+	}
+	return err
 }
 
 func (p *postgres) aggregate(ctx context.Context, st statement, read func(chunk) error) error {

@@ -110,7 +110,19 @@ func testKilled(t *testing.T, a *agency) {
 	if _, err := countPersons(t, e); !errors.As(err, &broken) {
 		t.Fatalf("while the server is down: %v", err)
 	}
+	if e.Ready() {
+		t.Error("ready while the server is down")
+	}
 	a.Resume(t)
+	for range 400 {
+		if e.Ready() {
+			break
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	if !e.Ready() {
+		t.Error("not ready after the server is back, without a query")
+	}
 	if got, err := countPersons(t, e); err != nil || got != want {
 		t.Fatalf("after restart: %d, %v", got, err)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -19,6 +20,12 @@ func (e *pgError) Error() string {
 		return e.verb + ": no connection to PostgreSQL"
 	}
 	return e.verb + ": PostgreSQL error " + e.code
+}
+
+// away reports whether the server is not there for the role, whatever it asks: no connection, no login (class 28), or the
+// server goes or comes (57P, operator intervention).
+func (e *pgError) away() bool {
+	return e.code == "" || strings.HasPrefix(e.code, "57P") || strings.HasPrefix(e.code, "28")
 }
 
 // pgFault keeps what may be known of an error.

@@ -12,6 +12,8 @@ type store interface {
 	// called for each chunk of rows; an error of it ends the statement.
 	aggregate(ctx context.Context, st statement, read func(chunk) error) error
 	stream(ctx context.Context, st statement, read func(chunk) error) error
+	// ready reports whether a statement may be expected to run, as far as is known without trying.
+	ready() bool
 	// checkLockdown tries what a store must refuse.
 	checkLockdown(ctx context.Context) error
 	close() error
@@ -38,6 +40,8 @@ type instances struct {
 	ordered *pool // shares of streams: one thread, so that the goroutine that loops over rows also computes them
 	scratch string
 }
+
+func (*instances) ready() bool { return true }
 
 func (s *instances) aggregate(ctx context.Context, st statement, read func(chunk) error) error {
 	return s.plain.session(func(c *connection) error {
