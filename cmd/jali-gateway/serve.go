@@ -102,8 +102,7 @@ func serve(ctx context.Context, dir, listen, pg string, out io.Writer, ready fun
 	if cfg.ListenPG != "" {
 		group.Go(func() error {
 			return pgwire.Serve(ctx, pgwire.Config{
-				Gateway: g, Listen: cfg.ListenPG, Operator: operator,
-				Certificate: layout.ServerCert(), Key: layout.ServerKey(), ClientCA: layout.CACert(),
+				Gateway: g, Listen: cfg.ListenPG, Trust: trust, Operator: operator, PerSecond: cfg.Limits.PerSecond, Burst: cfg.Limits.Burst,
 				Ready: func(addr string) { fmt.Fprintf(out, "PostgreSQL clients on %s\n", addr) },
 			})
 		})

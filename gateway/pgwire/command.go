@@ -16,6 +16,7 @@ import (
 const (
 	showBudget   = "jali.budget"
 	showReceipt  = "jali.receipt"
+	showResult   = "jali.result"
 	showDecision = "jali.decision"
 	showPrice    = "jali.price"
 )
@@ -175,11 +176,14 @@ func (s *session) show(ctx context.Context, who identity.Principal, st *statemen
 	switch setting := showName(st); setting {
 	case showBudget:
 		return s.budget(ctx, who, r)
-	case showReceipt, showDecision, showPrice:
+	case showReceipt, showResult, showDecision, showPrice:
 		if s.last == nil {
 			return r, &fault{code: "55000", message: "this session has had no answer yet", hint: "ask a question first"}
 		}
-		return one(map[string]string{showReceipt: string(s.last.Receipt), showDecision: strconv.FormatUint(s.last.Decision, 10), showPrice: units(s.last.Price.Rho)}[setting])
+		return one(map[string]string{
+			showReceipt: string(s.last.Receipt), showResult: string(s.last.Result),
+			showDecision: strconv.FormatUint(s.last.Decision, 10), showPrice: units(s.last.Price.Rho),
+		}[setting])
 	case "session_authorization":
 		return one(s.user)
 	case "all":

@@ -2,8 +2,8 @@
 // gateway/rpc on a port of its own: the same principals, the same Gateway.Answer, the same record.
 //
 // Guaranteed:
-//   - Nothing but a cancel request is read before TLS 1.3 stands, and nobody is anonymous: a client certificate of the configured authority names the
-//     caller ([identity.FromTLS]), asked again for each statement, or, where the custodian has set [Config.Token], a token in place of the password.
+//   - Nothing but a cancel request is read before TLS 1.3 stands, and nobody is anonymous: a client certificate, or, where an identity provider is
+//     configured, an access token in place of the password, names the caller ([identity.Trust]), asked anew for each statement.
 //   - A statement that reads tables goes to Gateway.Answer, as text, whatever it says: the planner refuses what is no question, on the record.
 //     What is answered here (settings, transactions, the system catalogue) never touches rows: package syscat knows the published catalogue only.
 //   - Describing a statement charges nothing and reads no data: its columns come from the plan (Gateway.Describe).
@@ -15,7 +15,8 @@
 //
 // Not guaranteed:
 //   - Transactions. BEGIN, COMMIT and ROLLBACK are accepted because clients send them; an answer that was charged stays charged.
-//   - That a receipt was checked: the protocol has no place for it. SHOW jali.receipt gives the last answer's, and `jali receipt verify` checks it.
+//   - That a receipt was checked: the protocol has no place for it. SHOW jali.receipt and SHOW jali.result give the last
+//     answer's, and `jali receipt verify` checks them.
 //   - Secrecy of cancel keys: clients send cancel requests without TLS (libpq before 17), so who reads the network can cancel, and nothing else.
 //
 // Sources: PostgreSQL documentation, "Frontend/Backend Protocol" (version 3.0) and appendix A (SQLSTATE); messages are coded by pgx's pgproto3.

@@ -134,7 +134,7 @@ func (s *session) question(ctx context.Context, who identity.Principal, sql stri
 	if err != nil {
 		return result{}, err
 	}
-	s.last = &gateway.Answer{Receipt: a.Receipt, Decision: a.Decision, Price: a.Price}
+	s.last = &gateway.Answer{Receipt: a.Receipt, Result: a.Result, Decision: a.Decision, Price: a.Price}
 	return answered(a, s.set.on(setIntervals)), nil
 }
 

@@ -3,12 +3,10 @@ package pgwire
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"net"
-	"os"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgproto3"
@@ -22,29 +20,6 @@ const (
 	startTime = 15 * time.Second
 	writeTime = 30 * time.Second
 )
-
-// tlsConfig: TLS 1.3 only, as on the other port. A certificate is verified when given; who gives none hears so in words, and gets no further without a token.
-func tlsConfig(c Config) (*tls.Config, error) {
-	certificate, err := tls.LoadX509KeyPair(c.Certificate, c.Key)
-	if err != nil {
-		return nil, fmt.Errorf("load server certificate: %w", err)
-	}
-	authorities, err := os.ReadFile(c.ClientCA)
-	if err != nil {
-		return nil, fmt.Errorf("read client authorities: %w", err)
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(authorities) {
-		return nil, errors.New("read client authorities: the file has no certificate")
-	}
-	return &tls.Config{
-		MinVersion:   tls.VersionTLS13,
-		Certificates: []tls.Certificate{certificate},
-		ClientAuth:   tls.VerifyClientCertIfGiven,
-		ClientCAs:    pool,
-		NextProtos:   []string{alpn},
-	}, nil
-}
 
 // errClosed: the connection is over, and all has been said.
 var errClosed = errors.New("connection closed")

@@ -20,10 +20,9 @@ type Config struct {
 	Gateway *gateway.Gateway
 	// Listen is the address of the port; port 0 takes a free one.
 	Listen string
-	// Certificate and Key are the server's, ClientCA the authorities that sign callers. PEM files.
-	Certificate, Key, ClientCA string
-	// Token turns a token, sent as the password of a caller without a certificate, into a principal and the time it ends. Nil: certificates only.
-	Token func(ctx context.Context, token string) (identity.Principal, time.Time, error)
+	// Trust is by what callers are recognised: by their certificate, or, where an identity provider is configured, by the token that a caller without
+	// a certificate sends as its password. Whoever owns it may reload it.
+	Trust *identity.Trust
 	// Operator gets the access log and faults. It is not the audit log.
 	Operator *slog.Logger
 	// Ready hears the address of the port once it accepts connections. May be nil.
@@ -42,8 +41,8 @@ type Config struct {
 
 func (c Config) withDefaults() (Config, error) {
 	switch {
-	case c.Gateway == nil, c.Operator == nil, c.Listen == "", c.Certificate == "", c.Key == "", c.ClientCA == "":
-		return c, errors.New("config: Gateway, Listen, Certificate, Key, ClientCA and Operator are required")
+	case c.Gateway == nil, c.Operator == nil, c.Listen == "", c.Trust == nil:
+		return c, errors.New("config: Gateway, Listen, Trust and Operator are required")
 	case c.Longest < 0, c.Idle < 0, c.Connections < 0, c.Each < 0, c.PerSecond < 0, c.Burst < 0, c.Drain < 0:
 		return c, errors.New("config: a limit is negative")
 	}
@@ -82,15 +81,11 @@ func Serve(ctx context.Context, config Config) error {
 	if err != nil {
 		return fmt.Errorf("serve PostgreSQL wire: %w", err)
 	}
-	secure, err := tlsConfig(c)
-	if err != nil {
-		return fmt.Errorf("serve PostgreSQL wire: %w", err)
-	}
 	listener, err := net.Listen("tcp", c.Listen)
 	if err != nil {
 		return fmt.Errorf("serve PostgreSQL wire: open port: %w", err)
 	}
-	s := &server{Config: c, tls: secure, limits: newLimits(c), cancels: newCancels(), draining: ctx}
+	s := &server{Config: c, tls: c.Trust.TLS(alpn), limits: newLimits(c), cancels: newCancels(), draining: ctx}
 	if c.Ready != nil {
 		c.Ready(listener.Addr().String())
 	}

@@ -34,7 +34,7 @@ type session struct {
 	status         byte   // 'I' idle, 'T' in what the client takes for a transaction
 	encode         encoder
 	prepared       prepared
-	last           *gateway.Answer // receipt, decision and price of the latest answer
+	last           *gateway.Answer // receipt, result, decision and price of the latest answer
 }
 
 // session serves a connection from its first byte to its last.

@@ -109,11 +109,11 @@ func (s *session) negotiate(m *pgproto3.StartupMessage) {
 }
 
 // authenticate names the caller: by certificate, or, where there is none and the custodian takes tokens, by the token it sends as its password. The
-// connection is TLS already, so the token is read by nobody else.
+// connection is TLS already, so the token is read by nobody else. What it returns asks anew each time.
 func (s *session) authenticate(ctx context.Context, secure *tls.Conn) (func() (identity.Principal, error), error) {
 	state := secure.ConnectionState()
-	if len(state.PeerCertificates) > 0 || s.Token == nil {
-		return func() (identity.Principal, error) { return identity.FromTLS(state) }, nil
+	if len(state.PeerCertificates) > 0 || !s.Trust.TakesTokens() {
+		return func() (identity.Principal, error) { return s.Trust.Certificate(state) }, nil
 	}
 	s.wire.Send(&pgproto3.AuthenticationCleartextPassword{})
 	if err := s.wire.Flush(); err != nil {
@@ -127,21 +127,20 @@ func (s *session) authenticate(ctx context.Context, secure *tls.Conn) (func() (i
 	if !ok {
 		return nil, errToken
 	}
-	who, ends, err := s.Token(ctx, password.Password)
-	if err != nil || who == (identity.Principal{}) {
-		s.Operator.Warn("token refused", "cause", fmt.Sprintf("%T", err))
-		return nil, errToken
-	}
+	token := password.Password
 	return func() (identity.Principal, error) {
-		if !time.Now().Before(ends) {
-			return identity.Principal{}, &fault{code: "28000", message: "the token has ended", hint: "connect again with a new one"}
+		within, cancel := context.WithTimeout(context.WithoutCancel(ctx), startTime)
+		defer cancel()
+		who, err := s.Trust.Token(within, state, token)
+		if err != nil {
+			return identity.Principal{}, fmt.Errorf("%w: %w", errToken, err)
 		}
 		return who, nil
 	}, nil
 }
 
 // errToken says no more: why a token is refused is the operator's matter.
-var errToken = &fault{code: "28P01", message: "the token was not accepted", hint: "ask your identity provider for a new access token and send it as the password"}
+var errToken = &fault{code: "28P01", message: "the token is not accepted, or not any more", hint: "ask your identity provider for a new access token and send it as the password"}
 
 // configure applies what the client sets at its start: the options, settings by name, and the names of user and database, which can stand for
 // agreement@purpose and dataset where a program has no place for options.
