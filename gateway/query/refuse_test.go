@@ -89,6 +89,7 @@ func TestRefuse(t *testing.T) {
 		{"SELECT COUNT(*) FROM person WHERE race §ILIKE 'w%'", NotSupported, "LIKE"},
 		{"SELECT COUNT(*) FROM person WHERE race §SIMILAR TO 'w%'", NotSupported, ""},
 		{"SELECT COUNT(*) FROM person WHERE race IS DISTINCT FROM 'white'", NotSupported, "IS DISTINCT FROM"},
+		{"SELECT sex, §1.0 * SUM(age) / COUNT(*) FROM person GROUP BY sex", NotSupported, "sdk/stat.Ratio"},
 		{"SELECT COUNT(*) FROM person WHERE §COALESCE(age, 3) = 3", NotSupported, "derived table"},
 		{"SELECT BIN(COALESCE(§race, 'x'), 0, 1, 1) AS b, COUNT(*) FROM person GROUP BY b", NotSupported, "no number or date"},
 		{"SELECT BIN(LEAST(age, 3, §4), 0, 10, 1) AS b, COUNT(*) FROM person GROUP BY b", NotSupported, "two values"},

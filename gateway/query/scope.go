@@ -214,6 +214,8 @@ func (c *compiler) failExpr(n *pg.Node) {
 			c.fail(at, NotSupported, strings.ToUpper(name)+" cannot stand here", computesHint)
 		}
 		c.fail(at, NotSupported, "the function "+quote(name)+" is not part of the language", functionHint(name))
+	case divides(n):
+		c.fail(at, NotSupported, "a calculation with aggregates stands where an output should", "ask for the parts, as in SUM(cost) AS cost, SUM(days) AS days, and divide the released values: both errors are in the answer, and sdk/stat.Ratio gives the interval")
 	case n.GetAExpr() != nil:
 		c.fail(at, NotSupported, "a calculation stands where a column should", "calculations stand in conditions, in BIN(expression, lo, hi, width), in CLIP(expression, lo, hi), and in derived tables")
 	case n.GetCaseExpr() != nil:
@@ -229,6 +231,16 @@ func (c *compiler) failExpr(n *pg.Node) {
 		c.fail(at, NotSupported, "a subquery stands where a column should", "the only subquery is person_id IN (SELECT person_id FROM ... WHERE ...)")
 	}
 	c.fail(at, NotSupported, "a column should stand here", "name a column of the catalogue")
+}
+
+// divides reports whether a calculation has an aggregate in it.
+func divides(n *pg.Node) bool {
+	if f := n.GetFuncCall(); f != nil {
+		fn := names(f.Funcname)
+		return aggregates[fn[len(fn)-1]] != ""
+	}
+	e := n.GetAExpr()
+	return e != nil && (divides(e.Lexpr) || divides(e.Rexpr))
 }
 
 func functionHint(name string) string {
