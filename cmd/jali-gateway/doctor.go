@@ -74,11 +74,13 @@ func (d *doctor) examine(ctx context.Context) {
 	}
 	if answers(d.layout.Socket()) {
 		fmt.Fprintln(d.out, "      the gateway is serving: its own view follows")
+		var manifests map[string][]byte
 		err := withAdmin(ctx, d.dir, func(ctx context.Context, admin jaliv1.AdminServiceClient) error {
 			st, err := admin.Status(ctx, &jaliv1.StatusRequest{})
 			if err != nil {
 				return err
 			}
+			manifests = st.GetManifests()
 			if len(st.GetProblems()) > 0 {
 				return errors.New(strings.Join(st.GetProblems(), "; "))
 			}
@@ -86,6 +88,7 @@ func (d *doctor) examine(ctx context.Context) {
 			return nil
 		})
 		d.check("the serving gateway", err, "stop it and run doctor again for details")
+		d.postgres(ctx, manifests)
 		return
 	}
 	report, err := store.Verify(store.VerifyConfig{Config: d.layout.Log()})
@@ -101,7 +104,8 @@ func (d *doctor) examine(ctx context.Context) {
 	for _, p := range g.Status().Problems {
 		d.check("served state", errors.New(p), "import the data again, or put the file back")
 	}
-	d.check("engine lock-down: files, extensions, options and writes are refused", g.CheckEngines(ctx), "this build of the engine is not safe to use")
+	d.postgres(ctx, g.Status().Manifests)
+	d.check("engine lock-down: files, extensions, options and writes are refused", g.CheckEngines(ctx), "this build of the engine, or the role in PostgreSQL, is not safe to use")
 }
 
 // modes checks that nobody else can read keys or state.

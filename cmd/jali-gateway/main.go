@@ -71,7 +71,7 @@ func command() *cobra.Command {
 		return &coded{code: exitUsage, err: err, hint: cmd.CommandPath() + " --help lists the flags"}
 	})
 	root.AddCommand(
-		initCommand(), importCommand(), catalogCommand(), agreementCommand(), budgetCommand(), policyCommand(),
+		initCommand(), importCommand(), attachCommand(), catalogCommand(), agreementCommand(), budgetCommand(), policyCommand(),
 		clientCommand(), serveCommand(), doctorCommand(), demoCommand(), synthCommand(), exportCommand(), eraseCommand(), sdcCommand(), restoreCommand(), shardCommand(), timestampCommand(), witnessCommand(), verifierCommand(), holdCommand(), unholdCommand(), versionCommand(),
 	)
 	return root
