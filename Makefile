@@ -11,7 +11,7 @@ TIME ?= 30s
 ONLY ?= .
 FUZZ_SMOKE ?= 5000x
 
-.PHONY: build demo test unit browser oidc oracle race fuzz-smoke bench lint fuzz proto proto-check wasm libs python python-stubs setup clean
+.PHONY: build demo test unit browser oidc clients oracle race fuzz-smoke bench lint fuzz proto proto-check wasm libs python python-stubs setup clean
 
 setup: build/setup.stamp
 build/setup.stamp: tools/setup.sh go.mod
@@ -32,7 +32,7 @@ test: build lint proto-check unit oracle race fuzz-smoke
 	@echo "make test: all parts passed"
 
 # Everything, against the real programs where a program is what is tested.
-unit: build browser oidc
+unit: build browser oidc clients
 	JALI_BIN=$(CURDIR)/build/bin go test -timeout 30m ./...
 
 # What the tests of pages start: Debian's Chromium, driven by playwright-core (tools/browser). They leave pictures in build/screenshots.
@@ -47,6 +47,13 @@ oidc: setup build/oidc.stamp
 build/oidc.stamp: tools/oidc/package.json tools/oidc/package-lock.json tools/setup.sh
 	@mkdir -p build
 	@tools/setup.sh oidc
+	@touch $@
+
+# The programs that people already have: psql, R, ODBC, JDBC, Python's, grpcurl (docs/clients.md).
+clients: setup build/clients.stamp
+build/clients.stamp: tools/clients/requirements.lock tools/grpcurl/go.mod tools/python.sh tools/setup.sh
+	@mkdir -p build
+	@tools/setup.sh clients
 	@touch $@
 
 # Other people's programs judge our formats: Tessera's fsck, litewitness, and note and Merkle libraries alone. A module of its own.

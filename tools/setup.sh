@@ -6,6 +6,7 @@
 #
 #   tools/setup.sh            what builds and most tests need
 #   tools/setup.sh oidc       an OpenID provider (npm, tools/oidc), for the tests of tokens
+#   tools/setup.sh clients    psql, R, ODBC and a JDK from Debian, a JDBC driver from Maven Central, and Python and Go clients, for the tests of clients
 #   tools/setup.sh browser    Chromium from Debian and what drives it, for the tests of pages; where it cannot be had these are skipped
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -32,6 +33,40 @@ if [ "${1:-}" = browser ]; then
 	cp tools/browser/package.json tools/browser/package-lock.json build/tools/browser/
 	cd build/tools/browser
 	exec npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+fi
+
+if [ "${1:-}" = clients ]; then
+	JDBC=42.7.8 JDBC_SHA256=2a32a9dcbc42d67a50ad3a0de5efd102c8d2be46720045f2cbd6689f160ab7c7
+	need=()
+	command -v psql >/dev/null || need+=(postgresql-client)
+	command -v Rscript >/dev/null || need+=(r-base-core)
+	dpkg-query -W r-cran-rpostgresql >/dev/null 2>&1 || need+=(r-cran-dbi r-cran-rpostgresql)
+	command -v isql >/dev/null || need+=(unixodbc)
+	dpkg-query -W odbc-postgresql >/dev/null 2>&1 || need+=(odbc-postgresql)
+	command -v javac >/dev/null || need+=(default-jdk-headless)
+	command -v curl >/dev/null || need+=(curl)
+	/usr/bin/python3 -c 'import venv, ensurepip' 2>/dev/null || need+=(python3-venv)
+	if ((${#need[@]})); then
+		if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+			echo "setup: missing: ${need[*]}: tests of clients that need them will be skipped (hint: apt-get install ${need[*]})" >&2
+		else
+			export DEBIAN_FRONTEND=noninteractive
+			apt-get update -qq
+			apt-get install -y -qq --no-install-recommends ca-certificates "${need[@]}" >/dev/null
+		fi
+	fi
+	mkdir -p build/tools/clients
+	jar=build/tools/clients/postgresql-$JDBC.jar
+	if ! sha256sum --check --status <<<"$JDBC_SHA256  $jar" 2>/dev/null; then
+		curl -sSfL --retry 3 -m 120 -o "$jar.part" "https://repo1.maven.org/maven2/org/postgresql/postgresql/$JDBC/postgresql-$JDBC.jar"
+		sha256sum --check --status <<<"$JDBC_SHA256  $jar.part" || { echo "error: the JDBC driver is not the one that was pinned" >&2; exit 1; }
+		mv "$jar.part" "$jar"
+	fi
+	ln -sf "postgresql-$JDBC.jar" build/tools/clients/postgresql.jar
+	tools/python.sh tools/clients/requirements.lock >build/tools/clients/python
+	mkdir -p build/tools/bin
+	(cd tools/grpcurl && go build -o ../../build/tools/bin/grpcurl github.com/fullstorydev/grpcurl/cmd/grpcurl)
+	exit 0
 fi
 
 need=()
