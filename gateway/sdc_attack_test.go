@@ -367,3 +367,32 @@ func TestMemoryOutlivesTheYear(t *testing.T) {
 		t.Error("nothing is told in the new year: the test cannot fail")
 	}
 }
+
+// A tracker within the rows: both questions count all persons, and differ by the visits of one. The twin asks from elsewhere.
+func TestRowsOfOnePerson(t *testing.T) {
+	people := patients(2000)
+	s := newWard(t, people)
+	const all, but = "SELECT COUNT(*) FROM visit", "SELECT COUNT(*) FROM visit JOIN person ON person.id = visit.id WHERE nr <> 5 OR kind = 'a'"
+	if s.told(t, uma, all) == nil {
+		t.Fatal("all visits are not told")
+	}
+	if got := s.told(t, ulf, but); got != nil {
+		t.Errorf("all visits but the %d of one person are told: %v", people[5].visits["b"], got)
+	}
+	if s.told(t, eve, but) == nil {
+		t.Error("the twin is not told either: the test cannot fail")
+	}
+	// Nor does another version of the data show what one person's value has become.
+	const costs = "SELECT SUM(cost) FROM person WHERE nr >= 100"
+	if s.told(t, uma, costs) == nil {
+		t.Fatal("the costs of many are not told")
+	}
+	people[200].cost += 9000
+	s.admit(t, people)
+	if got := s.told(t, ulf, costs); got != nil {
+		t.Errorf("one changed cost is told: %v", got)
+	}
+	if s.told(t, lara, "SELECT region, COUNT(*) FROM visit JOIN person ON person.id = visit.id GROUP BY region") == nil {
+		t.Error("nothing more is told of visits")
+	}
+}

@@ -63,6 +63,7 @@ type roster struct {
 
 type part struct {
 	persons       []uint32
+	each          []int64 // nil while all add 1
 	first, second int64
 	total         int128
 }
@@ -98,6 +99,12 @@ func (p *part) add(who uint32, x int64) {
 	}
 	if x < 0 {
 		x = -x // narrow sums have 63 bits at most
+	}
+	if x != 1 && p.each == nil {
+		p.each = ones(len(p.persons), cap(p.persons))
+	}
+	if p.each != nil {
+		p.each = append(p.each, x)
 	}
 	p.persons = append(p.persons, who)
 	p.total = p.total.add(wide(x))
@@ -137,6 +144,15 @@ func (s *streaming) gather(loops []*loop) *protect.Members {
 }
 
 func join(s protect.Share, p part) protect.Share {
+	switch {
+	case s.Each == nil && p.each != nil:
+		s.Each = ones(len(s.Persons), len(s.Persons)+len(p.each))
+		fallthrough
+	case p.each != nil:
+		s.Each = append(s.Each, p.each...)
+	case s.Each != nil:
+		s.Each = append(s.Each, ones(len(p.persons), 0)...)
+	}
 	s.Persons = append(s.Persons, p.persons...)
 	s.Total.Add(s.Total, p.total.big())
 	for _, x := range []int64{p.first, p.second} {
@@ -148,4 +164,13 @@ func join(s protect.Share, p part) protect.Share {
 		}
 	}
 	return s
+}
+
+// ones is n times 1, with room for more.
+func ones(n, room int) []int64 {
+	out := make([]int64, n, max(n, room))
+	for i := range out {
+		out[i] = 1
+	}
+	return out
 }

@@ -112,12 +112,12 @@ func onePersonAtATime(t *testing.T, e *Engine, plan *query.Plan, cell int) map[u
 func checkShare(t *testing.T, sql string, s protect.Share, persons []uint32, by map[uint32][]int64, item int) {
 	t.Helper()
 	var some []uint32
-	var sizes []int64
+	var sizes, each []int64
 	total := int64(0)
 	for _, p := range persons {
 		x := max(by[p][item], -by[p][item])
 		if x != 0 {
-			some = append(some, p)
+			some, each = append(some, p), append(each, x)
 		}
 		sizes, total = append(sizes, x), total+x
 	}
@@ -126,6 +126,9 @@ func checkShare(t *testing.T, sql string, s protect.Share, persons []uint32, by 
 	sizes = append(sizes, 0, 0)
 	if !slices.Equal(some, s.Persons) || s.Total.Int64() != total || s.First != sizes[0] || s.Second != sizes[1] {
 		t.Errorf("%s: item %d: share of %d persons, %d and %d of %v; want %d, %d and %d of %d", sql, item, len(s.Persons), s.First, s.Second, s.Total, len(some), sizes[0], sizes[1], total)
+	}
+	if got := s.Each; got == nil && slices.ContainsFunc(each, func(x int64) bool { return x != 1 }) || got != nil && !slices.Equal(got, each) {
+		t.Errorf("%s: item %d: each adds %v, want %v", sql, item, got, each)
 	}
 }
 
@@ -142,6 +145,32 @@ func TestMembersRefusesCaps(t *testing.T) {
 		}
 		if _, err := e.RunMembers(t.Context(), p); !errors.Is(err, ErrExecute) || !errors.Is(err, errPlan) {
 			t.Errorf("%s: %v", sql, err)
+		}
+	}
+}
+
+// Shares of a stream are put together with what each person adds, also where all of a share's add 1.
+func TestJoinShares(t *testing.T) {
+	for _, c := range []struct{ first, second, want []int64 }{
+		{[]int64{1, 1}, []int64{1}, nil},
+		{[]int64{1, 1}, []int64{5, 1}, []int64{1, 1, 5, 1}},
+		{[]int64{-2, 1}, []int64{1, 1}, []int64{2, 1, 1, 1}},
+		{[]int64{1, 7}, []int64{0, 3}, []int64{1, 7, 3}},
+		{nil, []int64{4}, []int64{4}},
+		{[]int64{4}, nil, []int64{4}},
+	} {
+		s := protect.Share{Total: new(big.Int)}
+		who := uint32(0)
+		for _, values := range [][]int64{c.first, c.second} {
+			var p part
+			for _, x := range values {
+				p.add(who, x)
+				who++
+			}
+			s = join(s, p)
+		}
+		if !slices.Equal(s.Each, c.want) || s.Each != nil && len(s.Each) != len(s.Persons) {
+			t.Errorf("%v and %v give %v for %v, want %v", c.first, c.second, s.Each, s.Persons, c.want)
 		}
 	}
 }

@@ -16,6 +16,7 @@ type Members struct {
 // Share is how an item's total in a cell comes from its persons. Contributions are taken without their sign.
 type Share struct {
 	Persons       []uint32 // who contribute anything but 0
+	Each          []int64  // how much each of them does; nil: 1
 	First, Second int64    // the two largest contributions of a person
 	Total         *big.Int // the sum of all
 }
@@ -35,7 +36,7 @@ func (m *Members) check(cells, items int) error {
 			return fmt.Errorf("open members: %w", ErrRaw)
 		}
 		for i, s := range shares {
-			if s.Total == nil || s.Second < 0 || s.First < s.Second || !ascending(s.Persons) || len(s.Persons) > len(m.Persons[i]) {
+			if s.Total == nil || s.Second < 0 || s.First < s.Second || !ascending(s.Persons) || len(s.Persons) > len(m.Persons[i]) || s.Each != nil && len(s.Each) != len(s.Persons) {
 				return fmt.Errorf("open members: %w", ErrRaw)
 			}
 		}

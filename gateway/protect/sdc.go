@@ -60,7 +60,7 @@ func Suppress(raw Raw, spec Spec, rules Rules, parties []string, memory *Memory)
 	if err := exact.Members.check(len(cells), len(c.Items)); err != nil {
 		return Released{}, Disclosed{}, fmt.Errorf("suppress: %w", err)
 	}
-	t := &ruling{checked: c, rules: rules, exact: exact, cells: cells, show: make([]bool, len(cells)), sets: make([][]*roaring.Bitmap, len(cells))}
+	t := &ruling{checked: c, rules: rules, exact: exact, cells: cells, show: make([]bool, len(cells)), sets: make([][]*told, len(cells))}
 
 	memory.mu.Lock()
 	defer memory.mu.Unlock()
@@ -120,7 +120,7 @@ type ruling struct {
 	exact Cells
 	cells []cell
 	show  []bool
-	sets  [][]*roaring.Bitmap // per shown cell: the sets of persons that its figures tell of; the first is the cell's
+	sets  [][]*told // per shown cell: what its figures tell of; the first is the cell's set of persons
 }
 
 // persons is the number of persons in a cell.
@@ -140,17 +140,14 @@ next:
 			continue
 		}
 		var own []*told
-		for _, set := range t.describe(i) {
-			s := newTold(set)
+		for _, s := range t.describe(i) {
 			if s.clashes(known, t.rules.K) || s.clashes(chosen, t.rules.K) || s.clashes(own, t.rules.K) {
 				continue next
 			}
 			own = append(own, s)
 		}
 		t.show[i] = true
-		for _, s := range own {
-			t.sets[i] = append(t.sets[i], s.persons)
-		}
+		t.sets[i] = own
 		chosen = append(chosen, own...)
 	}
 }
@@ -215,21 +212,23 @@ func (t *ruling) whole(i int) bool {
 	return false
 }
 
-// describe lists the sets of persons that the cell's figures tell of: the cell itself, whoever has a value where some have none,
-// and whoever adds 1 to a sum of zeros and ones, which is a count.
-func (t *ruling) describe(i int) []*roaring.Bitmap {
-	out := []*roaring.Bitmap{bitmap(t.exact.Members.Persons[i])}
+// describe lists what the cell's figures tell of: the persons of the cell itself, whoever has a value where some have none, whoever adds
+// 1 to a sum of zeros and ones, which is a count, and of every sum and count of rows who contributes how much.
+func (t *ruling) describe(i int) []*told {
+	out := []*told{newTold(bitmap(t.exact.Members.Persons[i]), nil)}
 	for _, o := range t.Outputs {
 		if o.Kind == OutGroup {
 			continue
 		}
 		used, _ := o.items() // checked
 		for _, item := range used {
-			if shares := t.exact.Members.Shares[item]; shares != nil && (t.Items[item].Binary || t.isCount(item)) {
-				set := bitmap(shares[i].Persons)
-				if !slices.ContainsFunc(out, func(b *roaring.Bitmap) bool { return b.Equals(set) }) {
-					out = append(out, set)
-				}
+			shares := t.exact.Members.Shares[item]
+			if shares == nil || shares[i].Each == nil && !t.Items[item].Binary && !t.isCount(item) {
+				continue
+			}
+			s := newTold(bitmap(shares[i].Persons), shares[i].Each)
+			if !slices.ContainsFunc(out, s.equal) {
+				out = append(out, s)
 			}
 		}
 	}

@@ -3,7 +3,6 @@ package protect
 import (
 	"testing"
 
-	"github.com/RoaringBitmap/roaring/v2"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -21,11 +20,11 @@ func TestAuditFindsLongTrackers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			m := &Memory{}
 			for i, persons := range c.sets {
-				s := newTold(bitmap(persons))
+				s := newTold(bitmap(persons), nil)
 				if s.clashes(m.sets, 11) {
 					t.Fatalf("set %d: the rule for pairs sees it already", i)
 				}
-				m.add(Disclosed{parties: []string{"Uni"}, sets: []*roaring.Bitmap{s.persons}})
+				m.add(Disclosed{parties: []string{"Uni"}, sets: []*told{s}})
 			}
 			if diff := cmp.Diff([]Exposure{c.want}, m.Audit(11)); diff != "" {
 				t.Error(diff)

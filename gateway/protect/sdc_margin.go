@@ -18,7 +18,7 @@ type margin struct {
 }
 
 // defendMargins withholds cells until no margin clashes with what is known, and returns the margins.
-func (t *ruling) defendMargins(known []*told) []*roaring.Bitmap {
+func (t *ruling) defendMargins(known []*told) []*told {
 	for {
 		margins := t.margins()
 		clash := -1
@@ -29,9 +29,9 @@ func (t *ruling) defendMargins(known []*told) []*roaring.Bitmap {
 			}
 		}
 		if clash < 0 {
-			out := make([]*roaring.Bitmap, len(margins))
+			out := make([]*told, len(margins))
 			for i, m := range margins {
-				out[i] = m.set.persons
+				out[i] = m.set
 			}
 			return out
 		}
@@ -82,9 +82,9 @@ func (t *ruling) margins() []margin {
 func (t *ruling) union(cells []int) (margin, bool) {
 	sets, sum := make([]*roaring.Bitmap, len(cells)), uint64(0)
 	for j, i := range cells {
-		sets[j] = t.sets[i][0]
+		sets[j] = t.sets[i][0].persons
 		sum += sets[j].GetCardinality()
 	}
-	m := margin{newTold(roaring.FastOr(sets...)), cells}
+	m := margin{newTold(roaring.FastOr(sets...), nil), cells}
 	return m, m.set.n == sum
 }

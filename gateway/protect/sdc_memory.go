@@ -1,8 +1,6 @@
 package protect
 
 import (
-	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -21,15 +19,20 @@ type Memory struct {
 	sets []*told
 }
 
-// told is one set of persons somebody has a figure of.
+// told is one figure that somebody has: who contributes to it, and how much.
 type told struct {
 	persons *roaring.Bitmap
 	n       uint64
+	each    []int64  // in the order of persons; nil: 1
 	parties []string // sorted
 }
 
-func newTold(persons *roaring.Bitmap) *told {
-	return &told{persons: persons, n: persons.GetCardinality()}
+func newTold(persons *roaring.Bitmap, each []int64) *told {
+	return &told{persons: persons, n: persons.GetCardinality(), each: each}
+}
+
+func (a *told) equal(b *told) bool {
+	return a.n == b.n && slices.Equal(a.each, b.each) && a.persons.Equals(b.persons)
 }
 
 // Format keeps the sets out of logs, whatever the verb.
@@ -38,25 +41,63 @@ func (m *Memory) Format(f fmt.State, _ rune) { fmt.Fprint(f, "protect.Memory") }
 // Disclosed is what one answer tells of: to be made durable before it leaves, and restored at the next start.
 type Disclosed struct {
 	parties []string
-	sets    []*roaring.Bitmap
+	sets    []*told
 }
 
 // Format keeps the sets out of logs, whatever the verb.
 func (d Disclosed) Format(f fmt.State, _ rune) { fmt.Fprint(f, "protect.Disclosed") }
 
 // clashes reports whether figures of both sets would tell of fewer than k persons by their difference: with x = |A\B| and
-// y = |B\A| if x = 0 and 0 < y < k, or y = 0 and 0 < x < k, or both lie between.
+// y = |B\A| if x = 0 and 0 < y < k, or y = 0 and 0 < x < k, or both lie between. Where persons contribute more than 1, x and y are those
+// who contribute more to the one and to the other: two sums over the same persons differ by the rows of a few as well.
 func (a *told) clashes(with []*told, k int64) bool {
 	return slices.ContainsFunc(with, func(b *told) bool { return a.clash(b, uint64(k)) })
 }
 
 func (a *told) clash(b *told, k uint64) bool {
 	if a.n >= b.n+k || b.n >= a.n+k {
-		return false // x - y = |A| - |B|: one of them is k at least
+		return false // that many are in one and not in the other: one of x and y is k at least
 	}
-	both := a.persons.AndCardinality(b.persons)
-	x, y := a.n-both, b.n-both
+	var x, y uint64
+	if a.each == nil && b.each == nil {
+		both := a.persons.AndCardinality(b.persons)
+		x, y = a.n-both, b.n-both
+	} else {
+		x, y = a.compare(b, k)
+	}
 	return x < k && y < k && x+y > 0
+}
+
+// compare counts who contributes more to a, and who to b, until either count is k.
+func (a *told) compare(b *told, k uint64) (x, y uint64) {
+	of := func(t *told, i int) int64 {
+		if t.each == nil {
+			return 1
+		}
+		return t.each[i]
+	}
+	p, q := a.persons.Iterator(), b.persons.Iterator()
+	for i, j := 0, 0; x < k && y < k && (p.HasNext() || q.HasNext()); {
+		switch {
+		case !q.HasNext() || p.HasNext() && p.PeekNext() < q.PeekNext():
+			p.Next()
+			x, i = x+1, i+1
+		case !p.HasNext() || q.PeekNext() < p.PeekNext():
+			q.Next()
+			y, j = y+1, j+1
+		default:
+			switch m, n := of(a, i), of(b, j); {
+			case m > n:
+				x++
+			case n > m:
+				y++
+			}
+			p.Next()
+			q.Next()
+			i, j = i+1, j+1
+		}
+	}
+	return x, y
 }
 
 // of lists what any of the parties has been told. The caller holds the lock.
@@ -74,33 +115,15 @@ func (m *Memory) of(parties []string) []*told {
 func (m *Memory) add(d Disclosed) {
 next:
 	for _, set := range d.sets {
-		s := newTold(set)
-		s.parties = d.parties
 		for _, old := range m.sets {
-			if old.n == s.n && slices.Equal(old.parties, s.parties) && old.persons.Equals(set) {
+			if slices.Equal(old.parties, d.parties) && old.equal(set) {
 				continue next
 			}
 		}
-		m.sets = append(m.sets, s)
+		s := *set
+		s.parties = d.parties
+		m.sets = append(m.sets, &s)
 	}
-}
-
-// Encode is the one form in which disclosed sets are stored: counts and lengths as varints, sets in the portable format of roaring
-// bitmaps. It holds exact data: it belongs where the rows are.
-func (d Disclosed) Encode() ([]byte, error) {
-	b := binary.AppendUvarint(nil, uint64(len(d.parties)))
-	for _, p := range d.parties {
-		b = append(binary.AppendUvarint(b, uint64(len(p))), p...)
-	}
-	b = binary.AppendUvarint(b, uint64(len(d.sets)))
-	for _, s := range d.sets {
-		set, err := s.MarshalBinary()
-		if err != nil {
-			return nil, fmt.Errorf("encode disclosed cells: %w", ErrMemory)
-		}
-		b = append(binary.AppendUvarint(b, uint64(len(set))), set...)
-	}
-	return b, nil
 }
 
 // Restore adds what Encode wrote. Anything else is ErrMemory, and nothing is added.
@@ -113,50 +136,4 @@ func (m *Memory) Restore(b []byte) error {
 	defer m.mu.Unlock()
 	m.add(d)
 	return nil
-}
-
-// Limits of what is read: far above what one answer tells.
-const (
-	mostParties = 256
-	mostSets    = 1 << 21
-)
-
-func decodeDisclosed(b []byte) (d Disclosed, err error) {
-	// The bitmap library is for its own bytes; what it does with others must not end the gateway.
-	defer func() {
-		if recover() != nil {
-			d, err = Disclosed{}, ErrMemory
-		}
-	}()
-	number := func(most uint64) uint64 {
-		n, size := binary.Uvarint(b)
-		if size <= 0 || n > most {
-			panic(ErrMemory)
-		}
-		b = b[size:]
-		return n
-	}
-	part := func() []byte {
-		n := number(uint64(len(b)))
-		if n > uint64(len(b)) {
-			panic(ErrMemory)
-		}
-		p := b[:n]
-		b = b[n:]
-		return p
-	}
-	for range number(mostParties) {
-		d.parties = append(d.parties, string(part()))
-	}
-	for range number(mostSets) {
-		p, set := part(), roaring.New()
-		if err := set.UnmarshalBinary(bytes.Clone(p)); err != nil || set.Validate() != nil || set.IsEmpty() {
-			return Disclosed{}, ErrMemory
-		}
-		d.sets = append(d.sets, set)
-	}
-	if len(b) > 0 || len(d.parties) == 0 || len(d.sets) == 0 || !slices.IsSorted(d.parties) {
-		return Disclosed{}, ErrMemory
-	}
-	return d, nil
 }

@@ -8,8 +8,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/RoaringBitmap/roaring/v2"
 )
 
 var usual = Rules{K: 11, Base: 5, Percent: 10, Dominance: 90}
@@ -333,7 +331,7 @@ func TestDisclosedRoundTrip(t *testing.T) {
 }
 
 func FuzzRestore(f *testing.F) {
-	d := Disclosed{parties: []string{"Lab", "Uni"}, sets: []*roaring.Bitmap{bitmap(people(0, 50)), bitmap([]uint32{1, 70_000, 1 << 31})}}
+	d := Disclosed{parties: []string{"Lab", "Uni"}, sets: []*told{newTold(bitmap(people(0, 50)), nil), newTold(bitmap([]uint32{1, 70_000, 1 << 31}), []int64{1, 1 << 40, 3})}}
 	b, err := d.Encode()
 	if err != nil {
 		f.Fatal(err)
@@ -348,8 +346,51 @@ func FuzzRestore(f *testing.F) {
 			}
 			return
 		}
-		if _, err := (Disclosed{parties: m.sets[0].parties, sets: []*roaring.Bitmap{m.sets[0].persons}}).Encode(); err != nil {
+		if _, err := (Disclosed{parties: m.sets[0].parties, sets: m.sets}).Encode(); err != nil {
 			t.Fatal(err)
 		}
 	})
+}
+
+// Figures over the same persons differ by what a few of them contribute: by fewer than k is too close, whoever has more rows in the one
+// and whoever in the other; and what is restored is as close as it was.
+func TestContributionsAreRemembered(t *testing.T) {
+	rows := func(n int, more ...int64) []int64 {
+		out := slices.Repeat([]int64{2}, n)
+		copy(out, more)
+		return out
+	}
+	for name, c := range map[string]struct {
+		a, b  *told
+		clash bool
+	}{
+		"one has a row less":            {newTold(bitmap(people(0, 50)), rows(50)), newTold(bitmap(people(0, 50)), rows(50, 1)), true},
+		"ten have, either way":          {newTold(bitmap(people(0, 50)), rows(50)), newTold(bitmap(people(0, 50)), rows(50, 1, 1, 1, 1, 1, 3, 3, 3, 3, 3)), true},
+		"eleven have":                   {newTold(bitmap(people(0, 50)), rows(50)), newTold(bitmap(people(0, 50)), rows(50, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1)), false},
+		"the same":                      {newTold(bitmap(people(0, 50)), rows(50)), newTold(bitmap(people(0, 50)), rows(50)), false},
+		"persons, and rows of all":      {newTold(bitmap(people(0, 50)), nil), newTold(bitmap(people(0, 50)), rows(50)), false},
+		"persons, and one more row":     {newTold(bitmap(people(0, 50)), nil), newTold(bitmap(people(0, 50)), append([]int64{7}, slices.Repeat([]int64{1}, 49)...)), true},
+		"other persons, the last ahead": {newTold(bitmap(people(0, 50)), rows(50)), newTold(bitmap(people(3, 51)), rows(48)), true},
+		"far apart":                     {newTold(bitmap(people(0, 50)), rows(50)), newTold(bitmap(people(20, 80)), rows(60)), false},
+	} {
+		for range 2 {
+			if got := c.a.clash(c.b, 11); got != c.clash {
+				t.Errorf("%s: %v", name, got)
+			}
+			c.a, c.b = c.b, c.a
+		}
+		b, err := Disclosed{parties: []string{"Uni"}, sets: []*told{newTold(bitmap(people(90, 99)), nil), c.a}}.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := &Memory{}
+		if err := m.Restore(b); err != nil || !m.sets[1].equal(c.a) {
+			t.Errorf("%s: restored %v, %v", name, m.sets, err)
+		}
+		for _, cut := range [][]byte{b[:len(b)-1], append(b[:len(b):len(b)], 1, 1), append(b[:len(b):len(b)], 9)} {
+			if err := new(Memory).Restore(cut); c.a.each != nil && !errors.Is(err, ErrMemory) {
+				t.Errorf("%s: other bytes are restored: %v", name, err)
+			}
+		}
+	}
 }
