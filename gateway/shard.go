@@ -43,6 +43,18 @@ func shardName(origin string) string {
 	}, origin)
 }
 
+// checkKept makes sure that the log of an origin can be kept under its name: names of directories have fewer signs than origins, so two
+// origins may have the same. What is kept is never overwritten, and a move that skipped it would put no log in this one's place.
+func checkKept(layout Layout, origin string) error {
+	kept := layout.Shard(shardName(origin))
+	for _, f := range shardFiles {
+		if _, err := os.Lstat(filepath.Join(string(kept), f)); !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("%w: %s is there already, of another log: move that directory away", ErrShard, kept)
+		}
+	}
+	return nil
+}
+
 // PrepareShard makes the keys of the log's next origin, or finds them. Witnesses must know them before the first entry.
 func PrepareShard(cfg Config, origin string) (*audit.Keys, error) {
 	next := Layout(cfg.Dir).Next()
@@ -190,7 +202,7 @@ func RestoreAnew(ctx context.Context, cfg Config, origin string, from RestoreCon
 		return lost, err
 	}
 	size := r.Size()
-	if err := r.Close(); err != nil {
+	if err := errors.Join(checkKept(layout, final.Origin), r.Close()); err != nil {
 		return lost, err
 	}
 	if size >= final.Size {

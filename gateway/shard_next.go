@@ -25,6 +25,9 @@ func NextShard(ctx context.Context, cfg Config, origin, approver, order string) 
 		return nil, err
 	}
 	if at != origin {
+		if err := checkKept(layout, at); err != nil {
+			return nil, err
+		}
 		keys, err := PrepareShard(cfg, origin)
 		if err != nil {
 			return nil, err

@@ -179,3 +179,27 @@ func TestRestoreAnew(t *testing.T) {
 	}
 	s.open(t)
 }
+
+// Two origins may have one name for their directories. What is kept under it stays, and the log that would go there is not closed.
+func TestKeptShardStays(t *testing.T) {
+	s := newOffice(t, string(examples.NHEFSAgreement), 1_000_000)
+	layout := gateway.Layout(s.dir)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	kept := layout.Shard("test.example_jali_1").Audit()
+	if err := os.MkdirAll(filepath.Dir(kept), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	write(t, kept, []byte("another log"))
+	if _, err := gateway.NextShard(t.Context(), s.config(), nextOrigin, "ada", "decision 1"); !errors.Is(err, gateway.ErrShard) {
+		t.Errorf("a log is kept under this name already: %v", err)
+	}
+	if b, err := os.ReadFile(kept); err != nil || string(b) != "another log" {
+		t.Errorf("what was kept: %q, %v", b, err)
+	}
+	s.open(t)
+	if _, err := s.Answer(t.Context(), alice, question("SELECT COUNT(*) FROM nhefs", "50")); err != nil {
+		t.Errorf("the log is not what it was: %v", err)
+	}
+}
