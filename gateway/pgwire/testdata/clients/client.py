@@ -38,13 +38,14 @@ def with_psycopg():
                 say("injected", value)
             except psycopg.Error as e:
                 say("literal", e.sqlstate)
-        for purpose, half in (("DUO:0000011", "200"), ("DUO:0000006", "5")):
-            c.execute(f"SET jali.purpose = '{purpose}'")
-            c.execute(f"SET jali.error = {half}")
-            try:
-                c.execute("SELECT sex, COUNT(*) AS n FROM nhefs WHERE age < 50 GROUP BY sex").fetchall()
-            except psycopg.Error as e:
-                say("refused", [e.sqlstate, "decision" in (e.diag.message_detail or ""), bool(e.diag.message_hint)])
+        c.execute("SET jali.purpose = 'DUO:0000011'")
+        try:
+            c.execute("SELECT sex, COUNT(*) AS n FROM nhefs WHERE age < 50 GROUP BY sex").fetchall()
+        except psycopg.Error as e:
+            say("refused", [e.sqlstate, "decision" in (e.diag.message_detail or ""), bool(e.diag.message_hint)])
+
+
+def canceled():
     with psycopg.connect("dbname=nhefs") as c:
         timer = threading.Timer(0.5, c.cancel)
         timer.start()
@@ -73,4 +74,4 @@ def with_pandas():
         say("built", len(c.execute(q).fetchall()))
 
 
-{"psycopg": with_psycopg, "pandas": with_pandas}[sys.argv[1]]()
+{"psycopg": with_psycopg, "pandas": with_pandas, "cancel": canceled}[sys.argv[1]]()
