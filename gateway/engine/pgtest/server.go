@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -213,4 +214,34 @@ func (s *Server) Role(t testing.TB, role, database string) (file string) {
 		t.Fatal(err)
 	}
 	return file
+}
+
+// Lock holds a table against every reader, in a session of its own, until release is called or the server ends: what reads it then
+// is in the middle of its statement. It returns once the lock is held.
+func (s *Server) Lock(t testing.TB, database, table string) (release func()) {
+	t.Helper()
+	psql := exec.Command(filepath.Join(s.bin, "psql"), "-X", "-q", "-d", s.DSN("postgres", database), "-c",
+		"BEGIN; LOCK TABLE "+table+" IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(600)")
+	if err := psql.Start(); err != nil {
+		t.Fatal(err)
+	}
+	release = sync.OnceFunc(func() {
+		_ = psql.Process.Kill() // it may have ended with the server
+		_ = psql.Wait()         // how it ended does not matter
+	})
+	t.Cleanup(release)
+	for range 200 {
+		if s.SQL(t, database, "SELECT count(*) FROM pg_locks WHERE granted AND mode = 'AccessExclusiveLock' AND relation = '"+table+"'::regclass") != "0" {
+			return release
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	t.Fatal("no lock")
+	return nil
+}
+
+// Waiting counts the statements of a role that wait for a lock.
+func (s *Server) Waiting(t testing.TB, role string) string {
+	t.Helper()
+	return s.SQL(t, "postgres", "SELECT count(*) FROM pg_stat_activity WHERE usename = '"+role+"' AND wait_event_type = 'Lock'")
 }
