@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import copy
+import hashlib
 import json
 import random
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ed25519
 
 import jali
 from jali.audit import entry, note, proof
@@ -79,6 +83,7 @@ EDITS = {
     "detail of another entry": lambda r: r["details"][0]["d"].__setitem__(0, r["details"][1]["d"][0]),
     "detail twice": lambda r: r["details"][0]["d"].__setitem__(1, r["details"][0]["d"][0]),
     "details of a third entry": lambda r: r["details"][0].__setitem__("seq", 9),
+    "details in two parts": lambda r: r.__setitem__("details", [{"seq": 1, "d": r["details"][0]["d"][:1]}, {"seq": 1, "d": r["details"][0]["d"][1:]}]),
     "details twice": lambda r: r["details"].__setitem__(1, r["details"][0]),
     "unknown key": lambda r: r.__setitem__("x", 1),
     "missing key": lambda r: r.pop("policy"),
@@ -137,16 +142,68 @@ def test_one_changed_byte() -> None:
             jali.verify_receipt(file(receipt), None, keys)
 
 
+GOOD = '{"k":"HEARTBEAT","o":"log.example/1","open":0,"prev":"' + "A" * 43 + '","seq":7,"t":1000,"v":1}'
+
+
 @pytest.mark.parametrize(
-    "line",
+    ("old", "new"),
     [
-        "", "{", "[]", '{"a":1} ', '{"b":1,"a":1}', '{"a":1,"a":1}', '{"a":01}', '{"a":1.0}', '{"a":1e0}', '{"a":-1}', '{"a":9007199254740992}', '{"a":null}',
-        '{"a":true}', '{"a":[1]}', '{"a":{"b":{"c":1}}}', '{"A":1}', '{"a":"\\u0041"}', '{"a": 1}', '{"a":1,}', '{"a":"' + "x" * 256 + '"}', '{"' + "a" * 17 + '":1}',
+        ("{", ""), ("1}", "1} "), ("1}", "1,}"), ('"k":"HEARTBEAT","o":"log.example/1"', '"o":"log.example/1","k":"HEARTBEAT"'), ('"open":0', '"open":0,"open":0'),
+        ('"seq":7', '"seq":07'), ('"seq":7', '"seq":7.0'), ('"seq":7', '"seq":7e0'), ('"seq":7', '"seq":-7'), ('"seq":7', '"seq":+7'), ('"open":0', '"open":9007199254740992'),
+        ('"open":0', '"open":10000000000000000'), ('"open":0', '"open":null'), ('"open":0', '"open":true'), ('"open":0', '"open":[1]'), ('"open":0', '"open":{"b":{"c":1}}'),
+        ('"open":0', '"Open":0'), ("log.", "\\u006cog."), ('"open":0', '"open": 0'), ('"open":0', '"open":"' + "x" * 256 + '"'), ('"open"', '"o' + "p" * 16 + '"'), ("log", "l\u00f6g"),
+        ('"v":1', '"v":2'), (',"v":1', ""), ('"seq":7', '"seq":"7"'), ("A" * 43, "A" * 42 + "B"), ("A" * 43, "A" * 42), ('"log.example/1"', '""'),
+        ('"k"', '"dtl":{"actor":"x"},"k"'), ('"k"', '"dtl":1,"k"'), ('"prev"', '"p":{' + ",".join(f'"k{i:02}":"{"x" * 200}"' for i in range(20)) + '},"prev"'),
     ],
 )  # fmt: skip
-def test_grammar(line: str) -> None:
+def test_grammar(old: str, new: str) -> None:
+    assert entry.parse_entry(GOOD.encode()).seq == 7 and old in GOOD
     with pytest.raises(entry.EntryError):
-        entry.parse_entry(line.encode())
+        entry.parse_entry(GOOD.replace(old, new, 1).encode())
+
+
+class Log:
+    """A log with a key of its own, which signs whatever it is given."""
+
+    def __init__(self) -> None:
+        self.origin = json.loads((VECTORS / "vector.json").read_text())["origin"]
+        self.key = ed25519.Ed25519PrivateKey.generate()
+        raw = b"\x01" + self.key.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
+        self.hash = hashlib.sha256(self.origin.encode() + b"\n" + raw).digest()[:4]
+        self.keys = jali.Keys([f"{self.origin}+{self.hash.hex()}+{base64.b64encode(raw).decode()}"])
+
+    def receipt(self, intent: str, release: str) -> bytes:
+        """Of a log of three entries, of which these are the second and the third."""
+        whole = json.loads((VECTORS / "vector.json").read_text())["entries"]
+        first, second, third = (proof.leaf_hash(line.encode()) for line in (whole[0], intent, release))
+        left = hashlib.sha256(b"\x01" + first + second).digest()
+        root = hashlib.sha256(b"\x01" + left + third).digest()
+        body = f"{self.origin}\n3\n{base64.b64encode(root).decode()}\n"
+        signature = base64.b64encode(self.hash + self.key.sign(body.encode())).decode()
+        paths = ([first, third], [left])
+        proofs = [
+            f"c2sp.org/tlog-proof@v1\nindex {i + 1}\n" + "".join(base64.b64encode(p).decode() + "\n" for p in path) + f"\n{body}\n— {self.origin} {signature}\n"
+            for i, path in enumerate(paths)
+        ]
+        return file({"format": "jali-receipt/1", "entries": [intent, release], "details": [], "proofs": proofs, "policy": ""})
+
+
+@pytest.mark.parametrize(
+    ("which", "old", "new", "why"),
+    [
+        (1, '"ref":1', '"ref":0', "another intent"), (0, '"ar":2270000', '"ar":2269999', "does not add up"), (1, "gw1", "gw2", "another log"), (1, "RELEASE", "FAILURE", "not RELEASE"),
+        (0, '"bud1"', '"bud2"', "bud1"), (1, '"seq":2', '"seq":3', "another place"), (1, '"t":1798761602500000', '"t":1', "earlier"), (0, '"dec":"allow"', '"dec":"deny"', "dec"),
+        (0, '"cost":{"d":0,', '"cost":{', "cost"), (0, "INTENT", "REFUSED", "not INTENT"),
+    ],
+)  # fmt: skip
+def test_a_log_that_signs_lies(which: int, old: str, new: str, why: str) -> None:
+    receipt, _ = vector()
+    entries, log = receipt["entries"], Log()
+    assert jali.verify_receipt(log.receipt(*entries), None, log.keys).price == 77
+    assert old in entries[which]
+    entries[which] = entries[which].replace(old, new)
+    with pytest.raises(jali.VerificationError, match=why):
+        jali.verify_receipt(log.receipt(*entries), None, log.keys)
 
 
 def test_inclusion_in_trees_of_all_small_sizes() -> None:
@@ -156,7 +213,7 @@ def test_inclusion_in_trees_of_all_small_sizes() -> None:
         if len(leaves) == 1:
             return leaves[0]
         k = 1 << (len(leaves) - 1).bit_length() - 1
-        return proof.hashlib.sha256(b"\x01" + root(leaves[:k]) + root(leaves[k:])).digest()
+        return hashlib.sha256(b"\x01" + root(leaves[:k]) + root(leaves[k:])).digest()
 
     def path(m: int, leaves: list[bytes]) -> list[bytes]:
         if len(leaves) == 1:

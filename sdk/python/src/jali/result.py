@@ -173,9 +173,19 @@ def _check(t: _Table) -> None:
         for cell, column in zip(row, t.columns):
             if isinstance(cell, bool) or not isinstance(cell, (int, decimal.Decimal, type(None)) if column.role == "measure" else (int, decimal.Decimal, str, type(None))):
                 raise ValueError("a cell is neither number, text nor null")
+            if not isinstance(cell, (str, type(None))) and not _finite(cell):
+                raise ValueError("a number is out of range")
         for h in half:
-            if isinstance(h, bool) or not isinstance(h, (int, decimal.Decimal, type(None))) or h is not None and h < 0:
+            if isinstance(h, bool) or not isinstance(h, (int, decimal.Decimal, type(None))) or h is not None and (h < 0 or not _finite(h)):
                 raise ValueError("a half-width is not a number from 0 up")
+
+
+def _finite(n: int | decimal.Decimal) -> bool:
+    """A float can hold it, if not exactly."""
+    try:
+        return math.isfinite(float(n))
+    except OverflowError:
+        return False
 
 
 def _frame(r: Result) -> pd.DataFrame:
