@@ -11,7 +11,6 @@ type analysed struct {
 	hidden string
 	// refused is part of the refusal's message.
 	refused string
-	note    string // for the table in docs
 }
 
 const tightest = "4" // sigma 2: ±3 would be more than epsilon 3

@@ -30,6 +30,7 @@ func TestTableFunctionsBuyOneHistogram(t *testing.T) {
 		{"SELECT * FROM mantel_haenszel(exposure => obstruct, outcome => perfor, strata => (sex, rx), cohort => etype = 2, of => colon)", []string{"sex", "rx", "obstruct", "perfor"}, 24},
 		{"SELECT * FROM linear_regression(value => time, terms => (ref(rx, 'Obs'), age, square(age)), bins => 30, cohort => etype = 2)", []string{"rx", "age", "time"}, 3 * 31 * 31},
 		{"SELECT * FROM crosstab(row_group => obstruct, column_group => perfor, cohort => etype = 2)", []string{"obstruct", "perfor"}, 4},
+		{"SELECT * FROM weighted_difference(exposure => obstruct, value => BIN(age, 20, 90, 10), terms => (sex, rx), cohort => etype = 2)", []string{"obstruct", "sex", "rx", "age"}, 2 * 2 * 3 * 9},
 		{"SELECT * FROM quantile(value => BIN(age, 20, 90, 10), at => (0.25, 0.5), by => age > 60, cohort => etype = 2)", []string{"group", "age"}, 2 * 9},
 	} {
 		p, err := Compile(colon(t), c.sql)
