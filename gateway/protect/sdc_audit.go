@@ -19,7 +19,8 @@ type Exposure struct {
 
 // Audit looks for longer trackers than pairs (Chin and Ozsoyoglu 1982): for each organisation, the row space of what it was told over
 // the atoms. Free = 0 proves that no sum or difference of told sets is about fewer than k persons. Told counts rows of one basis, so
-// Told = 0 with Free > 0 proves nothing. Arithmetic is modulo 2^61-1, which could only by accident of that prime differ from exact.
+// Told = 0 with Free > 0 proves nothing. Of sums and counts of rows the same is said of who contributes, as far as a person
+// contributes the same to each. Arithmetic is modulo 2^61-1, which could only by accident of that prime differ from exact.
 func (m *Memory) Audit(k int64) []Exposure {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -30,9 +31,25 @@ func (m *Memory) Audit(k int64) []Exposure {
 	slices.Sort(parties)
 	var out []Exposure
 	for _, p := range slices.Compact(parties) {
-		out = append(out, expose(p, m.of([]string{p}), k))
+		// A sum of costs and a count of persons do not add up to anything about persons: the two are looked at apart.
+		counts, sums := apart(m.of([]string{p}))
+		e, more := expose(p, counts, k), expose(p, sums, k)
+		e.Sets, e.Atoms, e.Small, e.Free, e.Told = e.Sets+more.Sets, e.Atoms+more.Atoms, e.Small+more.Small, e.Free+more.Free, e.Told+more.Told
+		out = append(out, e)
 	}
 	return out
+}
+
+// apart parts counts of persons from figures to which they contribute more than 1.
+func apart(sets []*told) (counts, sums []*told) {
+	for _, s := range sets {
+		if s.each == nil {
+			counts = append(counts, s)
+		} else {
+			sums = append(sums, s)
+		}
+	}
+	return counts, sums
 }
 
 func expose(party string, sets []*told, k int64) Exposure {

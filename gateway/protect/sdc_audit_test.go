@@ -1,6 +1,7 @@
 package protect
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -30,5 +31,23 @@ func TestAuditFindsLongTrackers(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+// Who contributes to a sum is no count of persons: nobody can take the one from the other.
+func TestAuditKeepsSumsApart(t *testing.T) {
+	m := &Memory{}
+	for _, s := range []*told{
+		newTold(bitmap(people(0, 100)), nil),
+		newTold(bitmap(people(3, 100)), slices.Repeat([]int64{40}, 97)), // three persons cost nothing
+	} {
+		m.add(Disclosed{parties: []string{"Uni"}, sets: []*told{s}})
+	}
+	if diff := cmp.Diff([]Exposure{{Party: "Uni", Sets: 2, Atoms: 2}}, m.Audit(11)); diff != "" {
+		t.Error(diff)
+	}
+	m.add(Disclosed{parties: []string{"Uni"}, sets: []*told{newTold(bitmap(people(0, 100)), slices.Repeat([]int64{40}, 100))}})
+	if got := m.Audit(11); got[0].Told != 1 {
+		t.Errorf("%+v: two sums that differ by three persons are told", got)
 	}
 }
