@@ -132,7 +132,10 @@ func (m *importer) attach(ctx context.Context, owner *pgconn.PgConn, reader Secr
 	if err := writeSynced(placeFile(m.Dir, m.manifest.Version()), place.encode()); err != nil {
 		return Manifest{}, err
 	}
-	return m.manifest, m.confirm(ctx, place)
+	if err := m.confirm(ctx, place); err != nil {
+		return Manifest{}, errors.Join(err, l.drop(ctx))
+	}
+	return m.manifest, nil
 }
 
 // confirm opens the version as the gateway will, and checks everything once as the role that answers.

@@ -27,7 +27,7 @@ func calibratePostgres(ctx context.Context, owner *pgconn.PgConn, place Place, r
 		return 0, 0, err
 	}
 	defer func() {
-		if e := l.exec(ctx, "drop generated rows", "DROP SCHEMA "+s+" CASCADE"); err == nil {
+		if e := l.drop(ctx); err == nil {
 			err = e
 		}
 	}()

@@ -201,6 +201,13 @@ func usageOf(schema, role string) string {
 	return "GRANT USAGE ON SCHEMA " + quote(schema) + " TO " + quote(role)
 }
 
+// drop takes back what nothing uses, also when whoever asked is gone.
+func (l *loader) drop(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), longestStatement)
+	defer cancel()
+	return l.exec(ctx, "drop schema", "DROP SCHEMA "+quote(l.schema)+" CASCADE")
+}
+
 // commit makes the schema visible, all at once, and has PostgreSQL look at its tables for its plans.
 func (l *loader) commit(ctx context.Context, m Manifest) error {
 	s := quote(l.schema)

@@ -191,6 +191,21 @@ func testFence(t *testing.T, a *agency) {
 	if err := p.check(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	// Attach itself ends so, and leaves nothing.
+	schemas := "SELECT string_agg(nspname, ',') FROM pg_namespace WHERE nspname LIKE 'jali%'"
+	before := a.SQL(t, "agency", schemas)
+	a.SQL(t, "agency", "GRANT pg_read_server_files TO jali_reader")
+	empty := t.TempDir()
+	if _, err := a.attachSheets(t, ds, empty, makeRows(rand.New(rand.NewPCG(1, 1)), 10)); !errors.Is(err, ErrFence) {
+		t.Errorf("attach for a role that reads files: %v", err)
+	}
+	a.SQL(t, "agency", "REVOKE pg_read_server_files FROM jali_reader")
+	if after := a.SQL(t, "agency", schemas); after != before {
+		t.Errorf("schemas %s, before %s", after, before)
+	}
+	if notes, _ := filepath.Glob(filepath.Join(empty, "*.postgres")); len(notes) > 0 { // the pattern is well formed
+		t.Errorf("notes are left: %v", notes)
+	}
 	same := AttachConfig{ImportConfig: ImportConfig{Catalog: ds, Dir: dir}, Owner: a.reader, Reader: a.reader}
 	if _, err := Attach(t.Context(), same); !errors.Is(err, ErrFence) {
 		t.Errorf("owner and reader the same: %v", err)

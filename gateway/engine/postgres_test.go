@@ -76,7 +76,7 @@ func TestPostgres(t *testing.T) {
 	for _, part := range []struct {
 		name string
 		run  func(*testing.T, *agency)
-	}{{"differential", testDifferential}, {"reference", testReference}, {"from tables", testAttachFrom}, {"sealed", testSealed}, {"fence", testFence}, {"killed", testKilled}} {
+	}{{"differential", testDifferential}, {"reference", testReference}, {"from tables", testAttachFrom}, {"sealed", testSealed}, {"fence", testFence}, {"tls", testTLS}, {"killed", testKilled}} {
 		t.Run(part.name, func(t *testing.T) { part.run(t, a) })
 	}
 }
