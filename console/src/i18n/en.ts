@@ -209,7 +209,6 @@ export default {
   output: "Figure",
   halfWidth: "95 % half-width",
   atSize: "at n = {n}",
-  detectable: "smallest {name} found",
   hidingTitle: "Chance that a group is hidden",
   cells: "Cells",
   mechanism: "Mechanism",

@@ -2,7 +2,8 @@
 import { language } from "../i18n/index.svelte";
 
 export const count = (n: number | bigint) => new Intl.NumberFormat(language.code).format(n);
-export const figure = (n: number, digits = 4) => new Intl.NumberFormat(language.code, { maximumSignificantDigits: digits }).format(n);
+export const figure = (n: number, digits = 4) =>
+  new Intl.NumberFormat(language.code, { maximumSignificantDigits: digits, notation: n !== 0 && Math.abs(n) < 1e-4 ? "scientific" : "standard" }).format(n);
 export const percent = (x: number) => new Intl.NumberFormat(language.code, { style: "percent", maximumFractionDigits: 1 }).format(x);
 export const bytes = (n: number) => (n < 1e6 ? `${count(Math.round(n / 1e3))} kB` : `${figure(n / 1e6, 3)} MB`);
 
