@@ -176,6 +176,30 @@ def test_unreachable(client: jali.Client) -> None:
     assert caught.value.hint
 
 
+def test_token(client: jali.Client) -> None:
+    """A token is sent with each call, and is not made good by the certificate. This gateway has no identity provider, so it takes none."""
+    asked: list[int] = []
+
+    def token() -> str:
+        asked.append(1)
+        return "a.b.c"
+
+    bare = jali.Profile(**{**client.profile.__dict__, "cert": "", "key": ""})
+    for profile in (client.profile, bare):
+        with jali.Client(profile, token=token, attempts=1) as c, pytest.raises(jali.Unauthenticated) as caught:
+            c.budget("agr-nhefs-demo")
+        assert caught.value.hint and "a.b.c" not in str(caught.value)
+    assert len(asked) == 2
+    with pytest.raises(jali.ConfigError):
+        jali.Client(bare)
+
+    def broken() -> str:
+        raise OSError("no provider")
+
+    with jali.Client(bare, token=broken, attempts=1) as c, pytest.raises(jali.Unavailable, match="no provider"):
+        c.budget("agr-nhefs-demo")
+
+
 def test_stranger(client: jali.Client, profile: str) -> None:
     """A gateway with another CA than the profile's is not talked to."""
     mine = client.profile
@@ -201,7 +225,7 @@ def test_profiles(tmp_path: pathlib.Path, profile: str, monkeypatch: pytest.Monk
     assert loaded.target.startswith("127.0.0.1:") and pathlib.Path(loaded.cert).is_absolute()
     config = tmp_path / "config.yaml"
     monkeypatch.setenv("JALI_CONFIG", str(config))
-    config.write_text("default: a\nprofiles:\n  a:\n    endpoint: https://gw.example\n    key: key.pem\n  b:\n    endpoint: https://other.example:9\n")
+    config.write_text("default: a\nprofiles:\n  a:\n    endpoint: https://gw.example\n    key: key.pem\n    issuer: https://idp.example\n  b:\n    endpoint: https://other.example:9\n")
     assert jali.load_profile().target == "gw.example:443" and jali.load_profile("b").target == "other.example:9"
     assert jali.load_profile().key == str(tmp_path / "key.pem")
     (tmp_path / "key.pem").write_text("secret")

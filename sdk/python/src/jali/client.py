@@ -39,20 +39,25 @@ class Client:
 
     While the gateway is unavailable it asks again, up to ``attempts`` times, with one request id, so that a question is charged once.
     ``timeout`` bounds each call, retries included, in seconds.
+
+    ``token`` returns an access token of the gateway's identity provider; it is asked before each call, so that it can renew. It takes the place of
+    a client certificate, or joins it where tokens are bound to certificates.
     """
 
-    def __init__(self, profile: Profile, *, timeout: float = 60.0, attempts: int = 5) -> None:
+    def __init__(self, profile: Profile, *, token: Callable[[], str] | None = None, timeout: float = 60.0, attempts: int = 5) -> None:
         self.profile = profile
         self._timeout, self._attempts = timeout, attempts
         certificate, key = profile.pem("cert"), profile.pem("key")
-        if not certificate or not key:
-            raise ConfigError("a client certificate and its key are needed", "`jali-gateway client new` issues them with a profile")
+        if bool(certificate) != bool(key) or token is None and not certificate:
+            raise ConfigError("a client certificate and its key are needed, or a token", "`jali-gateway client new` issues them with a profile")
         lines = profile.key_lines()
         try:
             self._keys = audit.Keys.read(lines) if lines else None
         except audit.KeysError as error:
             raise ConfigError(f"log verifier keys: {error}", "name the vkeys file that came with the client certificate") from None
         credentials = grpc.ssl_channel_credentials(profile.pem("ca"), key, certificate)
+        if token is not None:
+            credentials = grpc.composite_channel_credentials(credentials, grpc.metadata_call_credentials(_bearer(token), "jali"))
         options = [("grpc.max_receive_message_length", MAX_MESSAGE), ("grpc.enable_retries", 0), ("grpc.primary_user_agent", "jali-sdk-python")]
         self._channel = grpc.secure_channel(profile.target, credentials, options=options)
         self._queries, self._catalog = QueryServiceStub(self._channel), CatalogServiceStub(self._channel)
@@ -174,11 +179,26 @@ class Client:
         raise AssertionError("unreachable")
 
 
-def connect(profile: str | Profile = "", *, agreement: str = "", purpose: str = "", dataset: str = "", timeout: float = 60.0, attempts: int = 5) -> Client:
+def _bearer(token: Callable[[], str]) -> Callable[[Any, Callable[[Any, Exception | None], None]], None]:
+    """Adds the token to each call. gRPC sends it over TLS only."""
+
+    def add(_: Any, done: Callable[[Any, Exception | None], None]) -> None:
+        try:
+            done((("authorization", "Bearer " + token()),), None)
+        except Exception as error:  # the caller's own: gRPC tells it as the call's failure
+            done((), error)
+
+    return add
+
+
+def connect(
+    profile: str | Profile = "", *, agreement: str = "", purpose: str = "", dataset: str = "", token: Callable[[], str] | None = None,
+    timeout: float = 60.0, attempts: int = 5,
+) -> Client:  # fmt: skip
     """Makes a client from a profile (docs/cli.md), or from the directory that ``jali-gateway client new`` wrote. Does not wait for the gateway."""
     p = profile if isinstance(profile, Profile) else load_profile(profile)
     values = {**p.__dict__, **{k: v for k, v in (("agreement", agreement), ("purpose", purpose), ("dataset", dataset)) if v}}
-    return Client(Profile(**values), timeout=timeout, attempts=attempts)
+    return Client(Profile(**values), token=token, timeout=timeout, attempts=attempts)
 
 
 def decimal_text(error: float | str) -> str:

@@ -13,6 +13,7 @@ import yaml
 
 from .errors import ConfigError
 
+_LOGIN = ("token_file", "issuer", "client_id", "issuer_ca", "resource")  # settings of other programs, which this package does not use
 _PATHS = ("ca", "cert", "key", "vkeys", "seal")
 
 
@@ -112,10 +113,10 @@ def _read(path: pathlib.Path) -> tuple[dict[str, Profile], str]:
     known = {field.name for field in dataclasses.fields(Profile)}
     profiles: dict[str, Profile] = {}
     for name, settings in whole["profiles"].items():
-        if not isinstance(settings, dict) or not set(settings) <= known or not all(isinstance(v, str) for v in settings.values()):
+        if not isinstance(settings, dict) or not set(settings) <= known.union(_LOGIN) or not all(isinstance(v, str) for v in settings.values()):
             raise ConfigError(f"read profile {path}: profile {name} has an unknown key, or one that is not text", hint)
         paths = {key: _beside(path, value) for key, value in settings.items() if key in _PATHS and value}
-        profiles[str(name)] = Profile(**{"endpoint": "", **settings, **paths})
+        profiles[str(name)] = Profile(**{"endpoint": "", **{k: v for k, v in settings.items() if k in known}, **paths})
     return profiles, str(whole.get("default") or "")
 
 
