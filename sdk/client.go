@@ -58,14 +58,22 @@ func Dial(ctx context.Context, config Config) (*Client, error) {
 	if config.Backoff <= 0 {
 		config.Backoff = defaultBackoff
 	}
-	conn, err := grpc.NewClient("dns:///"+target,
+	options := []grpc.DialOption{
 		grpc.WithTransportCredentials(credentials.NewTLS(tlsConfig)),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage)),
 		grpc.WithUserAgent("jali-sdk-go"),
 		// The client retries by itself, with one idempotency key for all attempts.
 		grpc.WithDisableServiceConfig(),
 		grpc.WithDisableRetry(),
-	)
+	}
+	if config.TokenFile != "" {
+		token, err := readToken(config.TokenFile)
+		if err != nil {
+			return nil, err
+		}
+		options = append(options, grpc.WithPerRPCCredentials(&bearer{path: config.TokenFile, current: token}))
+	}
+	conn, err := grpc.NewClient("dns:///"+target, options...)
 	if err != nil {
 		return nil, fmt.Errorf("dial gateway: %w", err)
 	}

@@ -26,8 +26,10 @@ type Config struct {
 	Endpoint string
 	// CA is the certificate authority the gateway's certificate must chain to. Empty: the system's.
 	CA string
-	// Cert and Key are the client certificate and its private key. Required. A key file must not be readable by others.
+	// Cert and Key are the client certificate and its private key. A key file must not be readable by others. Required, unless there is a TokenFile.
 	Cert, Key string
+	// TokenFile is the path of what Login wrote. The token is renewed in time, and the file with it. With Cert and Key besides, a token may be bound to them.
+	TokenFile string
 	// VKeys are the log's verifier keys, one per line ("name+hash+key"), as the custodian handed them over out of band.
 	// They are what a receipt is checked against: without them Query refuses before it sends anything. Catalogue, quotes
 	// and balances work without.
@@ -87,8 +89,11 @@ func (c Config) tls(now time.Time) (*tls.Config, error) {
 			return nil, configError("name a PEM file with the gateway's CA certificate", "no CA certificate found in %s", source(c.CA))
 		}
 	}
+	if c.Cert == "" && c.Key == "" && c.TokenFile != "" {
+		return conf, nil
+	}
 	if c.Cert == "" || c.Key == "" {
-		return nil, configError("name both; `jali-gateway client new` issues them with a profile", "a client certificate and its key are needed")
+		return nil, configError("name both; `jali-gateway client new` issues them with a profile", "a client certificate and its key are needed, or a token file")
 	}
 	cert, err := pemOrFile("client certificate", c.Cert)
 	if err != nil {

@@ -22,6 +22,11 @@ type Profile struct {
 	CA        string `yaml:"ca"`
 	Cert      string `yaml:"cert"`
 	Key       string `yaml:"key"`
+	TokenFile string `yaml:"token_file"` // what jali login writes
+	Issuer    string `yaml:"issuer"`     // the identity provider, for jali login
+	ClientID  string `yaml:"client_id"`
+	IssuerCA  string `yaml:"issuer_ca"`
+	Resource  string `yaml:"resource"`
 	VKeys     string `yaml:"vkeys"`
 	Seal      string `yaml:"seal"` // seal.policy
 	Agreement string `yaml:"agreement"`
@@ -31,7 +36,7 @@ type Profile struct {
 
 // Config is the connection part of a profile.
 func (p Profile) Config() Config {
-	return Config{Endpoint: p.Endpoint, CA: p.CA, Cert: p.Cert, Key: p.Key, VKeys: p.VKeys, Seal: p.Seal}
+	return Config{Endpoint: p.Endpoint, CA: p.CA, Cert: p.Cert, Key: p.Key, TokenFile: p.TokenFile, VKeys: p.VKeys, Seal: p.Seal}
 }
 
 // profiles is the file: a default and named profiles. Unknown keys are errors, so that a misspelt one is not silently
@@ -142,7 +147,7 @@ func readProfiles(path string) (profiles, error) {
 	}
 	home, _ := os.UserHomeDir() // without one, ~ stays as it is and opening the file says so
 	for name, p := range all.Profiles {
-		for _, field := range []*string{&p.CA, &p.Cert, &p.Key, &p.VKeys, &p.Seal} {
+		for _, field := range []*string{&p.CA, &p.Cert, &p.Key, &p.TokenFile, &p.IssuerCA, &p.VKeys, &p.Seal} {
 			*field = resolve(*field, base, home)
 		}
 		all.Profiles[name] = p

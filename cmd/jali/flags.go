@@ -21,8 +21,8 @@ const maxSQL = 131_072
 
 // linkFlags say which gateway to talk to, and as whom.
 type linkFlags struct {
-	profile, endpoint, ca, cert, key, vkeys, seal string
-	timeout                                       time.Duration
+	profile, endpoint, ca, cert, key, token, vkeys, seal string
+	timeout                                              time.Duration
 }
 
 func (l *linkFlags) register(root *cobra.Command) {
@@ -32,6 +32,7 @@ func (l *linkFlags) register(root *cobra.Command) {
 	f.StringVar(&l.ca, "ca", "", "`file` with the CA certificate of the gateway")
 	f.StringVar(&l.cert, "cert", "", "`file` with the client certificate")
 	f.StringVar(&l.key, "key", "", "`file` with the client certificate's key")
+	f.StringVar(&l.token, "token-file", "", "`file` with the token of jali login, instead of or besides a certificate")
 	f.StringVar(&l.seal, "seal", "", "`file` with the seal policy: witnesses that must have cosigned for a receipt to count as sealed")
 	f.StringVar(&l.vkeys, "vkeys", "", "`file` with the log's verifier keys, one per line")
 	f.DurationVar(&l.timeout, "timeout", 60*time.Second, "give up after this `long`")
@@ -53,7 +54,7 @@ func (l linkFlags) settings() (sdk.Profile, error) {
 	for _, set := range []struct {
 		field *string
 		flag  string
-	}{{&p.Endpoint, l.endpoint}, {&p.CA, l.ca}, {&p.Cert, l.cert}, {&p.Key, l.key}, {&p.VKeys, l.vkeys}, {&p.Seal, l.seal}} {
+	}{{&p.Endpoint, l.endpoint}, {&p.CA, l.ca}, {&p.Cert, l.cert}, {&p.Key, l.key}, {&p.TokenFile, l.token}, {&p.VKeys, l.vkeys}, {&p.Seal, l.seal}} {
 		if set.flag != "" {
 			*set.field = set.flag
 		}

@@ -68,6 +68,6 @@ and is printed only after its receipt has verified against the log key you hold.
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: false},
 	}
 	a.link.register(root)
-	root.AddCommand(a.catalogCommand(), a.quoteCommand(), a.queryCommand(), a.analyzeCommand(), a.cohortCommand(), a.budgetCommand(), a.receiptCommand(), a.versionCommand())
+	root.AddCommand(a.catalogCommand(), a.quoteCommand(), a.queryCommand(), a.analyzeCommand(), a.cohortCommand(), a.budgetCommand(), a.receiptCommand(), a.loginCommand(), a.versionCommand())
 	return root
 }

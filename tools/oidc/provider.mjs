@@ -58,7 +58,7 @@ function build(issuer) {
 		extraTokenClaims: (_, token) => ({ groups: settings.groups[token.accountId ?? token.clientId] ?? [] }),
 		loadExistingGrant: async (ctx) => {
 			const grant = new ctx.oidc.provider.Grant({ clientId: ctx.oidc.client.clientId, accountId: ctx.oidc.session.accountId });
-			grant.addOIDCScope("openid offline_access");
+			grant.addOIDCScope("openid offline_access jali");
 			grant.addResourceScope("urn:jali", "jali");
 			await grant.save();
 			return grant;
@@ -69,7 +69,7 @@ function build(issuer) {
 	const serve = provider.callback();
 	return async (request, response) => {
 		if (request.url.startsWith("/login/")) {
-			await provider.interactionFinished(request, response, { login: { accountId: settings.user } }, { mergeWithLastSubmission: false });
+			await provider.interactionFinished(request, response, { login: { accountId: settings.user }, consent: {} }, { mergeWithLastSubmission: false });
 			return;
 		}
 		serve(request, response);
@@ -79,8 +79,9 @@ function build(issuer) {
 server.on("listening", () => {
 	const issuer = `http://127.0.0.1:${server.address().port}`;
 	createInterface({ input: process.stdin }).on("line", (line) => {
-		Object.assign(settings, JSON.parse(line));
-		handle = build(issuer);
+		const changes = JSON.parse(line);
+		Object.assign(settings, changes);
+		if (changes.keys) handle = build(issuer); // a provider's keys are fixed, and what it has issued is gone with it
 		process.stdout.write(JSON.stringify({ issuer }) + "\n");
 	}).on("close", () => process.exit(0));
 });

@@ -99,7 +99,7 @@ func Start(t *testing.T, s Settings) *Provider {
 	return p
 }
 
-// Set changes the provider. What it has issued stays issued.
+// Set changes the provider. What it has issued stays issued; after a change of keys, logins cannot be renewed.
 func (p *Provider) Set(t *testing.T, s Settings) {
 	t.Helper()
 	if err := json.NewEncoder(p.in).Encode(s); err != nil {
