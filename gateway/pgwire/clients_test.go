@@ -26,7 +26,9 @@ const (
 	tools   = "../../build/tools"
 	nhefs   = "../../examples/nhefs"
 	scripts = "testdata/clients"
-	options = "-c jali.agreement=agr-nhefs-demo -c jali.purpose=DUO:0000006 -c jali.error=200"
+	// At this accuracy sigma is 26 and the smallest group asked for an average has some 400 persons: that one of its figures is hidden, which some checks
+	// do not expect, happens once in more than 10^20 runs.
+	options = "-c jali.agreement=agr-nhefs-demo -c jali.purpose=DUO:0000006 -c jali.error=50"
 	// slow takes its slot of three seconds.
 	slow = "SELECT COUNT(*) FROM nhefs WHERE age > 57"
 )
@@ -177,7 +179,7 @@ func (o office) psql(t *testing.T) {
 		{`\l`, true, []string{"nhefs"}},
 		{`\dn`, true, []string{"public"}},
 		{`SHOW jali.budget`, true, []string{"nhefs", "500000"}},
-		{`EXPLAIN SELECT COUNT(*) AS n FROM nhefs`, true, []string{"allowed: yes", "half-width of n: ± 200"}},
+		{`EXPLAIN SELECT COUNT(*) AS n FROM nhefs`, true, []string{"allowed: yes", "half-width of n: ± 50"}},
 		{`SET jali.purpose = 'DUO:0000011'; SELECT COUNT(*) FROM nhefs`, false, []string{"42501", "DETAIL:  decision", "HINT:"}},
 		{`SET jali.error = 1; SELECT race, age_band, AVG(wt71) AS kg, AVG(wt82) AS kg2 FROM nhefs GROUP BY race, age_band`, false, []string{"53400", "decision"}},
 		{`SELECT COUNT(*) FROM nhefs WHERE nope = 1`, false, []string{"42703", "^", "decision"}},

@@ -188,7 +188,7 @@ func (s *session) catalogue(ctx context.Context, who identity.Principal, sql str
 	if c.Selected == nil {
 		c.Open = s.Gateway.Datasets(who)
 	}
-	answer, err := c.Query(ctx, sql)
+	answer, err := await(ctx, s.server, func() (syscat.Answer, error) { return c.Query(ctx, sql) })
 	if err != nil {
 		return result{}, err
 	}

@@ -231,6 +231,9 @@ func (e *engine) choice(c *pg.CaseExpr, at *scope) any {
 
 func (e *engine) sublink(s *pg.SubLink, at *scope) any {
 	t := e.selected(s.Subselect.GetSelectStmt(), at)
+	if s.SubLinkType != pg.SubLinkType_EXISTS_SUBLINK && len(t.cols) != 1 {
+		fail("42601", "a subquery in an expression gives one column")
+	}
 	switch s.SubLinkType {
 	case pg.SubLinkType_EXISTS_SUBLINK:
 		return len(t.rows) > 0

@@ -59,6 +59,9 @@ func (e *engine) selected(s *pg.SelectStmt, outer *scope) table {
 			outer.ctes[x.Ctename] = t
 		}
 	}
+	if s.IntoClause != nil || len(s.LockingClause) > 0 || len(s.WindowClause) > 0 {
+		fail("0A000", "INTO, FOR UPDATE and WINDOW are not answered")
+	}
 	switch {
 	case s.Op != pg.SetOperation_SETOP_NONE:
 		return e.united(s, outer)

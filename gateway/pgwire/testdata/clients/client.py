@@ -9,6 +9,7 @@ import time
 import psycopg
 
 MEASURES = "SELECT qsmk, COUNT(*) AS n, AVG(wt82_71) AS kg, SUM(wt71) AS kilos FROM nhefs GROUP BY qsmk"
+FOR_SUMS = "SET jali.error_for = 'kilos = 5000'"
 
 
 def say(what, value):
@@ -17,14 +18,16 @@ def say(what, value):
 
 def with_psycopg():
     with psycopg.connect("dbname=nhefs") as c:
+        c.execute(FOR_SUMS)
         text = c.execute(MEASURES).fetchall()
         binary = c.cursor(binary=True).execute(MEASURES).fetchall()
         say("types", [type(v).__name__ for v in text[0]])
         say("binary", text == binary)
-        say("parameters", c.execute("SELECT COUNT(*) AS n FROM nhefs WHERE age >= %s AND sex = %s", (40, 1)).fetchall() ==
-            c.execute("SELECT COUNT(*) AS n FROM nhefs WHERE age >= 40 AND sex = 1").fetchall())
         say("columns", [d.name for d in c.execute("SET jali.intervals = on") and c.execute(MEASURES).description])
         c.execute("SET jali.intervals = off")
+        c.execute("RESET jali.error_for")
+        say("parameters", c.execute("SELECT COUNT(*) AS n FROM nhefs WHERE age >= %s AND sex = %s", (40, 1)).fetchall() ==
+            c.execute("SELECT COUNT(*) AS n FROM nhefs WHERE age >= 40 AND sex = 1").fetchall())
         before = c.execute("SHOW jali.budget").fetchall()
         c.execute("SET jali.quote = on")
         say("quote", c.execute("SELECT COUNT(*) AS n FROM nhefs WHERE age > 55").fetchall()[0])
@@ -64,8 +67,10 @@ def with_pandas():
 
     engine = create_engine("postgresql+psycopg:///nhefs")
     with engine.connect() as c:
+        c.execute(text(FOR_SUMS))
         frame = pd.read_sql(text(MEASURES), c)
         say("frame", [list(frame.columns), len(frame), bool(frame["n"].sum() > 0), str(frame["kilos"].dtype)])
+        c.execute(text("RESET jali.error_for"))
         say("tables", inspect(c).get_table_names())
         say("column", [(x["name"], str(x["type"])) for x in inspect(c).get_columns("nhefs") if x["name"] in ("age_band", "wt71")])
         say("has", [inspect(c).has_table("nhefs"), inspect(c).has_table("nope")])
