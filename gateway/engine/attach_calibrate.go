@@ -11,7 +11,7 @@ import (
 // calibratePostgres is calibrate on the server that will answer, over the connection that will be used: its rows lie in a schema
 // of their own, which is dropped. A crash leaves that schema; it holds nothing about anybody.
 func calibratePostgres(ctx context.Context, owner *pgconn.PgConn, place Place, role string, threads int, tables []TableManifest) (scan, stream float64, err error) {
-	rows := int64(100_000)
+	rows := int64(50_000)
 	for _, t := range tables {
 		rows = max(rows, min(t.Rows, 500_000))
 	}
