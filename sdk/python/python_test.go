@@ -2,6 +2,7 @@
 package python_test
 
 import (
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -154,6 +155,16 @@ func nhefs(t *testing.T) string {
 func scheme(t *testing.T) string {
 	t.Helper()
 	g := sdktest.Start(t, sdktest.Config{Persons: 2000, Agreements: []string{cohort}})
+	// The list of the study that tests/test_cohort.py asks about: the generator's first 400 persons.
+	var list strings.Builder
+	for i := range 400 {
+		fmt.Fprintln(&list, 1+i)
+	}
+	file := filepath.Join(t.TempDir(), "persons")
+	if err := os.WriteFile(file, []byte(list.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	g.Run("study", "register", "--dir", g.Dir, "--agreement", g.Agreement, "--id", "arm", "--persons", file)
 	return filepath.Dir(g.Researcher().Profile())
 }
 

@@ -46,6 +46,25 @@ def test_sum_and_mean(scheme: jali.Client) -> None:
     assert near(mean.frame["mean"].iloc[0], half(mean, "mean"), twin.frame["a"].iloc[0], half(twin, "a"))
 
 
+def test_participants_of_a_study(scheme: jali.Client) -> None:
+    """All 400 participants of the list, and half of them; every one has one row in person."""
+    population = [str(1 + i) for i in range(400)]
+    q = jali.CohortQuery(by="person", study="arm", population=population, subjects=population, error=10)
+    everyone = scheme.cohort("count", q)
+    half_of_them = scheme.cohort("count", jali.CohortQuery(by="person", study="arm", population=population, subjects=population[::2], error=10))
+    assert near(everyone.frame["count"].iloc[0], half(everyone, "count"), 400, 0) and near(half_of_them.frame["count"].iloc[0], half(half_of_them, "count"), 200, 0)
+    for wrong in ({"population": population[::-1]}, {"population": population[:-1]}, {"subjects": ["0"]}, {"subjects": ["7", "7"]}):
+        with pytest.raises((jali.QueryError, jali.StaleQuote)):
+            scheme.cohort("count", jali.CohortQuery(**{**q.__dict__, **wrong}))
+
+
+def test_groups(scheme: jali.Client) -> None:
+    settings = list(scheme.codes("scheme", "medical_claim", "setting")["code"])[:1]
+    answer = scheme.cohort("count", jali.CohortQuery(by="medical_claim.setting", codes=settings, group="person.sex", error=60))
+    frame = answer.frame
+    assert list(frame.columns) == ["sex", "count", "count_lo", "count_hi"] and len(frame) == len(scheme.codes("scheme", "person", "sex")) + frame["sex"].isna().sum()
+
+
 def test_refused_before_anything_is_sent(scheme: jali.Client) -> None:
     for wrong in (
         {"codes": ["no such region"]}, {"codes": []}, {"by": "person", "codes": ["R01"]}, {"codes": ["x"], "size": -1}, {"codes": ["x"], "measure": "y"},
