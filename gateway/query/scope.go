@@ -214,7 +214,7 @@ func (c *compiler) failExpr(n *pg.Node) {
 			c.fail(at, NotSupported, strings.ToUpper(name)+" cannot stand here", computesHint)
 		}
 		c.fail(at, NotSupported, "the function "+quote(name)+" is not part of the language", functionHint(name))
-	case divides(n):
+	case ofAggregates(n):
 		c.fail(at, NotSupported, "a calculation with aggregates stands where an output should", "ask for the parts, as in SUM(cost) AS cost, SUM(days) AS days, and divide the released values: both errors are in the answer, and sdk/stat.Ratio gives the interval")
 	case n.GetAExpr() != nil:
 		c.fail(at, NotSupported, "a calculation stands where a column should", "calculations stand in conditions, in BIN(expression, lo, hi, width), in CLIP(expression, lo, hi), and in derived tables")
@@ -233,14 +233,14 @@ func (c *compiler) failExpr(n *pg.Node) {
 	c.fail(at, NotSupported, "a column should stand here", "name a column of the catalogue")
 }
 
-// divides reports whether a calculation has an aggregate in it.
-func divides(n *pg.Node) bool {
+// ofAggregates reports whether a calculation has an aggregate in it.
+func ofAggregates(n *pg.Node) bool {
 	if f := n.GetFuncCall(); f != nil {
 		fn := names(f.Funcname)
 		return aggregates[fn[len(fn)-1]] != ""
 	}
 	e := n.GetAExpr()
-	return e != nil && (divides(e.Lexpr) || divides(e.Rexpr))
+	return e != nil && (ofAggregates(e.Lexpr) || ofAggregates(e.Rexpr))
 }
 
 func functionHint(name string) string {
