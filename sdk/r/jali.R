@@ -6,7 +6,8 @@
 #   jali_query(con, "SELECT qsmk, COUNT(*) AS n FROM nhefs GROUP BY qsmk", error = 20)     # qsmk, n, n_lo, n_hi; charged
 #   DBI::dbDisconnect(con)
 #
-# One file, to be copied or sourced. Needs DBI and RPostgres or RPostgreSQL (Debian: r-cran-dbi, r-cran-rpostgresql), built with libpq 12 or later.
+# One file, to be copied or sourced. Needs R 4.0.1, DBI, and RPostgreSQL (Debian: r-cran-dbi, r-cran-rpostgresql; what the tests run) or RPostgres. A gateway
+# that is named by its address and not by a name needs libpq 15, which compares addresses with certificates.
 #
 # Guaranteed: the connection is TLS with the gateway's certificate verified against the profile's CA and its name, and with the client's
 # certificate; there is no accuracy, agreement or purpose by default; a refusal is an R error with the gateway's hint.
@@ -62,6 +63,7 @@ jali_connect <- function(profile, port = 5432, host = NULL, agreement = NULL, pu
 # for counts and in the output's unit for sums. error_for overrides it by output: c(kilos = 0.5). After each measure x come x_lo and x_hi,
 # its 95 % interval. Hidden figures are NA. attr(, "jali") has price_pu, decision and receipt.
 jali_query <- function(con, sql, error, error_for = NULL) {
+  on.exit(jali_set(con, "intervals", "off"))
   frame <- jali_ask(con, sql, error, error_for, intervals = TRUE)
   show <- function(name) jali_show(con, name)
   structure(jali_intervals(frame), jali = list(price = show("price"), decision = show("decision"), receipt = show("receipt")))

@@ -97,6 +97,12 @@ def test_a_changed_reply_is_not_decrypted(scheme: jali.Client, monkeypatch: pyte
     assert not seen
 
 
+def test_without_the_library(scheme: jali.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JALI_COHORT_LIBRARY", "/no/such/library.so")
+    with jali.Client(scheme.profile) as fresh, pytest.raises(jali.ConfigError, match="libjali_cohort"):
+        fresh.cohort("count", jali.CohortQuery(by="person.region", codes=["r01"], error=20))
+
+
 def test_digests_bind_lists() -> None:
     assert mapping_of("t.c", [["a", "b"]]) != mapping_of("t.c", [["ab"]])
     assert mapping_of("t.a,t.b", [["a", "b"], ["c"]]) != mapping_of("t.a,t.b", [["a"], ["b", "c"]])

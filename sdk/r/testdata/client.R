@@ -23,8 +23,9 @@ stopifnot(grepl("does not verify", refused(jali_verify(sub("DUO:0000006", "DUO:0
 
 again <- jali_query(con, sql, error = 20)
 stopifnot(identical(again$n, answer$n))
-# Plain DBI on the same connection, with the settings as they are.
-stopifnot(nrow(DBI::dbGetQuery(con, "SELECT COUNT(*) AS n FROM nhefs")) == 1)
+# Plain DBI on the same connection, at the accuracy last asked for.
+plain <- DBI::dbGetQuery(con, "SELECT COUNT(*) AS n FROM nhefs")
+stopifnot(identical(names(plain), "n"), nrow(plain) == 1)
 
 stopifnot(grepl("nobody", m <- refused(jali_query(con, "SELECT COUNT(*) FROM nobody", error = 20))), grepl("hint", m, ignore.case = TRUE))
 stopifnot(nzchar(refused(jali_query(con, "SELECT COUNT(*) FORM nhefs", error = 20))))
