@@ -105,6 +105,15 @@ python-stubs: setup
 	@python=$$(tools/python.sh sdk/python/requirements-floor.lock) && rm -f sdk/python/src/jali/v1/*.py* && \
 		"$$python" sdk/python/tools/generate.py proto third_party/proto sdk/python/src
 
+# The Debian package, and its test in a throw-away root (as root). VERSION=1.2.3; the same commit and version give the same bytes.
+VERSION ?= 0.0.0
+package: setup
+	deploy/package.sh $(VERSION) build/package/jali.deb
+
+package-test: setup
+	@tools/setup.sh package
+	JALI_PACKAGE_TEST=1 go test -count=1 -timeout 30m -v -run 'TestPackage|TestUnit|TestBill' ./deploy
+
 lint: setup
 	@tools/lint.sh
 

@@ -7,6 +7,7 @@
 #   tools/setup.sh            what builds and most tests need
 #   tools/setup.sh oidc       an OpenID provider (npm, tools/oidc), for the tests of tokens
 #   tools/setup.sh clients    psql, R, ODBC and a JDK from Debian, a JDBC driver from Maven Central, and Python and Go clients, for the tests of clients
+#   tools/setup.sh package    debootstrap, systemd-analyze and curl, for the test of the Debian package
 #   tools/setup.sh browser    Chromium from Debian and what drives it, for the tests of pages; where it cannot be had these are skipped
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -18,6 +19,22 @@ if [ "${1:-}" = oidc ]; then
 	cp tools/oidc/package.json tools/oidc/package-lock.json build/tools/oidc/
 	cd build/tools/oidc
 	exec npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+fi
+if [ "${1:-}" = package ]; then
+	need=()
+	command -v debootstrap >/dev/null || need+=(debootstrap)
+	command -v systemd-analyze >/dev/null || need+=(systemd)
+	command -v curl >/dev/null || need+=(curl)
+	if ((${#need[@]})); then
+		if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+			echo "error: missing: ${need[*]}" >&2
+			exit 1
+		fi
+		export DEBIAN_FRONTEND=noninteractive
+		apt-get update -qq
+		apt-get install -y -qq --no-install-recommends "${need[@]}" >/dev/null
+	fi
+	exit 0
 fi
 if [ "${1:-}" = browser ]; then
 	if [ ! -x /usr/bin/chromium ]; then

@@ -7,6 +7,9 @@ import (
 	"github.com/spf13/cobra"
 )
 
+// version is set by release builds: -ldflags "-X main.version=...".
+var version = "devel"
+
 func (a *app) versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
@@ -23,7 +26,7 @@ func (a *app) versionCommand() *cobra.Command {
 						modified = " with local changes"
 					}
 				}
-				fmt.Fprintf(a.stdout, "jali-auditor %s%s, %s\n", revision, modified, info.GoVersion)
+				fmt.Fprintf(a.stdout, "jali-auditor %s, %s%s, %s\n", version, revision, modified, info.GoVersion)
 			}
 			return nil
 		},

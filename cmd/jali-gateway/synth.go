@@ -88,12 +88,15 @@ func exportCommand() *cobra.Command {
 	return cmd
 }
 
+// version is set by release builds: -ldflags "-X main.version=...".
+var version = "devel"
+
 func versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "version", Short: "Print the version", Args: cobra.NoArgs,
 		Run: func(cmd *cobra.Command, _ []string) {
 			info, _ := debug.ReadBuildInfo()
-			fmt.Fprintf(cmd.OutOrStdout(), "jali-gateway %s %s\n", info.Main.Version, info.GoVersion)
+			fmt.Fprintf(cmd.OutOrStdout(), "jali-gateway %s %s %s\n", version, info.Main.Version, info.GoVersion)
 		},
 	}
 }

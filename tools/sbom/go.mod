@@ -1,0 +1,3 @@
+module jali/tools/sbom
+
+go 1.26.8
