@@ -36,6 +36,7 @@ type postgres struct {
 
 	sealed atomic.Pointer[string] // nil: to be checked
 	down   atomic.Bool            // a statement found no server, and none has run since
+	again  time.Duration          // from one check of everything to the next
 	wake   chan struct{}
 	cancel context.CancelFunc
 	done   chan struct{}
@@ -53,9 +54,7 @@ func openPostgres(place Place, m Manifest, cfg Config) (*Engine, error) {
 	cfg.Threads = min(cfg.Threads, maxConnections)
 	e := newEngine(cfg)
 	p := newPostgres(place, m, cfg.Catalog, e.operator)
-	ctx, cancel := context.WithCancel(context.Background())
-	p.cancel = cancel
-	go p.watch(ctx)
+	p.start()
 	e.instances, e.store, e.dialect, e.persons = nil, p, postgreSQL, m.Persons
 	for _, t := range m.Tables {
 		e.rows[t.Name] = t.Rows
@@ -66,19 +65,32 @@ func openPostgres(place Place, m Manifest, cfg Config) (*Engine, error) {
 func newPostgres(place Place, m Manifest, ds *catalog.Dataset, operator *slog.Logger) *postgres {
 	return &postgres{
 		pool: newPGPool(place.Secret, place.Schema), schema: place.Schema, catalog: ds, version: m, operator: operator,
-		wake: make(chan struct{}, 1), cancel: func() {}, done: make(chan struct{}),
+		again: checkAgain, wake: make(chan struct{}, 1), cancel: func() {}, done: make(chan struct{}),
 	}
+}
+
+// start has the version watched until close.
+func (p *postgres) start() {
+	ctx, cancel := context.WithCancel(context.Background())
+	p.cancel = cancel
+	go p.watch(ctx)
 }
 
 const (
 	retrySoon = 250 * time.Millisecond
 	retryLate = 10 * time.Second
+	// checkAgain is how often rows and grants are looked at although nothing seems to have changed: the seal does not tell of a
+	// role that has become a superuser, or of a damaged disk.
+	checkAgain = 24 * time.Hour
 )
 
-// watch checks the version until the checks pass, again when a session finds the seal changed, and looks for a server that went.
+// watch checks the version until the checks pass, again when a session finds the seal changed and once a day, and looks for a server
+// that went.
 func (p *postgres) watch(ctx context.Context) {
 	defer close(p.done)
 	pause := retrySoon
+	daily := time.NewTicker(p.again)
+	defer daily.Stop()
 	for ctx.Err() == nil {
 		var err error
 		switch {
@@ -89,9 +101,14 @@ func (p *postgres) watch(ctx context.Context) {
 		default:
 			select {
 			case <-p.wake:
+				continue
 			case <-ctx.Done():
+				continue
+			case <-daily.C:
 			}
-			continue
+			if err = p.check(ctx); errors.Is(err, ErrRows) || errors.Is(err, ErrFence) {
+				p.sealed.Store(nil)
+			}
 		}
 		if err == nil {
 			pause = retrySoon

@@ -191,6 +191,28 @@ func testFence(t *testing.T, a *agency) {
 	if err := p.check(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	// A version that is served is looked at again, although its seal is as it was.
+	watched := newPostgres(place, m, ds, slog.New(slog.DiscardHandler))
+	watched.again = 50 * time.Millisecond
+	watched.start()
+	await := func(ready bool) {
+		t.Helper()
+		for range 400 {
+			if watched.ready() == ready {
+				return
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+		t.Errorf("ready is not %v in time", ready)
+	}
+	await(true)
+	a.SQL(t, "agency", "ALTER ROLE jali_reader SUPERUSER")
+	await(false)
+	a.SQL(t, "agency", "ALTER ROLE jali_reader NOSUPERUSER")
+	await(true)
+	if err := watched.close(); err != nil {
+		t.Error(err)
+	}
 	// Attach itself ends so, and leaves nothing.
 	schemas := "SELECT string_agg(nspname, ',') FROM pg_namespace WHERE nspname LIKE 'jali%'"
 	before := a.SQL(t, "agency", schemas)

@@ -71,6 +71,11 @@ func testReference(t *testing.T, a *agency) {
 			}
 			t.Logf("%d rows attached in %.1f s; a scan takes %.0f ns a row, %.0f in DuckDB, the stream %.0f, %.0f in DuckDB", rows, time.Since(start).Seconds(), attached.ScanNS, m.ScanNS, attached.StreamNS, m.StreamNS)
 			duck, pg := openVersion(t, ds, cfg.Dir, m), openAttached(t, ds, cfg.Dir, attached)
+			start = time.Now()
+			if err := pg.store.(*postgres).check(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			t.Logf("all rows checked in %.2f s", time.Since(start).Seconds())
 			asked := 0
 			var took [2]time.Duration
 			for _, it := range file.Items {
