@@ -196,8 +196,30 @@ def test_token(client: jali.Client) -> None:
     def broken() -> str:
         raise OSError("no provider")
 
-    with jali.Client(bare, token=broken, attempts=1) as c, pytest.raises(jali.Unavailable, match="no provider"):
+    with jali.Client(bare, token=broken) as c, pytest.raises(OSError, match="no provider"):
         c.budget("agr-nhefs-demo")
+
+
+def test_token_file(client: jali.Client, tmp_path: pathlib.Path) -> None:
+    """What `jali login` wrote is read before each call; nothing of it is in an error."""
+    file = tmp_path / "token"
+    profile = jali.Profile(**{**client.profile.__dict__, "cert": "", "key": "", "token_file": str(file)})
+    good = {"format": "jali-token/1", "access_token": "a.secret.c", "expires": "2099-01-01T00:00:00.123456789+09:00"}
+    with jali.Client(profile, attempts=1) as c:
+        for text, want in (
+            (None, jali.ConfigError), (json.dumps({**good, "expires": "2020-01-01T00:00:00Z"}), jali.Unauthenticated), ('{"access_token": "a.secret.c"', jali.ConfigError),
+            (json.dumps({**good, "format": "jali-token/2"}), jali.ConfigError), (json.dumps({**good, "access_token": "a.secret.c\n"}), jali.ConfigError), (json.dumps(good), jali.Unauthenticated),
+        ):  # fmt: skip
+            if text is not None:
+                file.write_text(text)
+                file.chmod(0o600)
+            with pytest.raises(want) as caught:
+                c.budget("agr-nhefs-demo")
+            assert "secret" not in str(caught.value) and caught.value.hint
+        assert caught.value.code != "TOKEN", "the last one reached the gateway, which takes no tokens"
+        file.chmod(0o644)
+        with pytest.raises(jali.ConfigError, match="other users"):
+            c.budget("agr-nhefs-demo")
 
 
 def test_stranger(client: jali.Client, profile: str) -> None:

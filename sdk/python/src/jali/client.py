@@ -17,7 +17,7 @@ import pandas as pd
 from . import audit, cohort
 from .describe import Budget, Dataset, Quote, budget_of, dataset_of, quote_of
 from .errors import ConfigError, QueryError, ReceiptError, Unavailable, from_rpc
-from .profile import Profile, load_profile
+from .profile import Profile, load_profile, token_file
 from .result import Result, read_answer
 from .v1 import budget_pb2, catalog_pb2, query_pb2
 from .v1.budget_pb2_grpc import BudgetServiceStub
@@ -41,23 +41,22 @@ class Client:
     ``timeout`` bounds each call, retries included, in seconds.
 
     ``token`` returns an access token of the gateway's identity provider; it is asked before each call, so that it can renew. It takes the place of
-    a client certificate, or joins it where tokens are bound to certificates.
+    a client certificate, or joins it where tokens are bound to certificates. Left out: the profile's token_file, which ``jali login`` writes.
     """
 
     def __init__(self, profile: Profile, *, token: Callable[[], str] | None = None, timeout: float = 60.0, attempts: int = 5) -> None:
         self.profile = profile
         self._timeout, self._attempts = timeout, attempts
+        self._token = token or (token_file(profile.token_file) if profile.token_file else None)
         certificate, key = profile.pem("cert"), profile.pem("key")
-        if bool(certificate) != bool(key) or token is None and not certificate:
-            raise ConfigError("a client certificate and its key are needed, or a token", "`jali-gateway client new` issues them with a profile")
+        if bool(certificate) != bool(key) or self._token is None and not certificate:
+            raise ConfigError("a client certificate and its key are needed, or a token", "`jali-gateway client new` issues them with a profile; `jali login` gets tokens")
         lines = profile.key_lines()
         try:
             self._keys = audit.Keys.read(lines) if lines else None
         except audit.KeysError as error:
             raise ConfigError(f"log verifier keys: {error}", "name the vkeys file that came with the client certificate") from None
         credentials = grpc.ssl_channel_credentials(profile.pem("ca"), key, certificate)
-        if token is not None:
-            credentials = grpc.composite_channel_credentials(credentials, grpc.metadata_call_credentials(_bearer(token), "jali"))
         options = [("grpc.max_receive_message_length", MAX_MESSAGE), ("grpc.enable_retries", 0), ("grpc.primary_user_agent", "jali-sdk-python")]
         self._channel = grpc.secure_channel(profile.target, credentials, options=options)
         self._queries, self._catalog = QueryServiceStub(self._channel), CatalogServiceStub(self._channel)
@@ -81,7 +80,7 @@ class Client:
 
     @property
     def channel(self) -> grpc.Channel:
-        """The connection, for services that this class does not wrap; ``errors.from_rpc`` types what it raises."""
+        """The connection, for services that this class does not wrap. It sends no token; ``errors.from_rpc`` types what it raises."""
         return self._channel
 
     def query(
@@ -166,7 +165,8 @@ class Client:
         attempts = attempts or self._attempts
         for attempt in range(1, attempts + 1):
             try:
-                return method(request, timeout=max(0.001, deadline - time.monotonic()))
+                metadata = (("authorization", "Bearer " + self._token()),) if self._token else None
+                return method(request, timeout=max(0.001, deadline - time.monotonic()), metadata=metadata)
             except grpc.RpcError as raised:
                 error = from_rpc(raised)
                 call: Any = raised
@@ -177,18 +177,6 @@ class Client:
             time.sleep(wait * random.uniform(0.5, 1.5))
             wait = min(2 * wait, 3.0)
         raise AssertionError("unreachable")
-
-
-def _bearer(token: Callable[[], str]) -> Callable[[Any, Callable[[Any, Exception | None], None]], None]:
-    """Adds the token to each call. gRPC sends it over TLS only."""
-
-    def add(_: Any, done: Callable[[Any, Exception | None], None]) -> None:
-        try:
-            done((("authorization", "Bearer " + token()),), None)
-        except Exception as error:  # the caller's own: gRPC tells it as the call's failure
-            done((), error)
-
-    return add
 
 
 def connect(

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
+import json
 import os
 import pathlib
+import re
 import stat
 import urllib.parse
+from collections.abc import Callable
 from typing import Any
 
 import yaml
 
-from .errors import ConfigError
+from .errors import ConfigError, Unauthenticated
 
-_LOGIN = ("token_file", "issuer", "client_id", "issuer_ca", "resource")  # settings of other programs, which this package does not use
-_PATHS = ("ca", "cert", "key", "vkeys", "seal")
+_LOGIN = ("issuer", "client_id", "issuer_ca", "resource")  # settings of `jali login`, which this package does not use
+_PATHS = ("ca", "cert", "key", "token_file", "vkeys", "seal")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,6 +29,7 @@ class Profile:
     ca: str = ""
     cert: str = ""
     key: str = ""
+    token_file: str = ""
     vkeys: str = ""
     seal: str = ""
     agreement: str = ""
@@ -88,6 +93,37 @@ def load_profile(name: str = "") -> Profile:
     if name not in profiles:
         raise ConfigError(f"no profile {name!r}" if name else "no profile named and no default set", f"{path} has " + ", ".join(sorted(profiles)))
     return profiles[name]
+
+
+def token_file(path: str) -> Callable[[], str]:
+    """Reads the access token that ``jali login`` wrote, each time again. This package does not renew it: any question asked with ``jali`` does."""
+
+    def read() -> str:
+        again = "log in again: jali login"
+        try:
+            if os.name == "posix" and stat.S_IMODE(os.stat(path).st_mode) & 0o077:
+                raise ConfigError(f"token file {path} can be read by other users", f"chmod 600 {path}; if others may have read it, log in again")
+            held = json.loads(pathlib.Path(path).read_text())
+            token, expires = held["access_token"], _instant(held["expires"])
+        except OSError as error:
+            raise ConfigError(f"read token file {path}: {error.strerror}", again) from None
+        except (ValueError, KeyError, TypeError, AttributeError):  # the parser's text may hold a token
+            raise ConfigError(f"token file {path} is damaged or of another version", again) from None
+        if held.get("format") != "jali-token/1" or not isinstance(token, str) or not re.fullmatch("[!-~]+", token, re.ASCII):
+            raise ConfigError(f"token file {path} is damaged or of another version", again)
+        if expires <= datetime.datetime.now(datetime.timezone.utc):
+            raise Unauthenticated("the access token has expired", code="TOKEN", hint="ask something with `jali`, which renews it, or log in again: jali login")
+        return token
+
+    return read
+
+
+def _instant(text: str) -> datetime.datetime:
+    """An RFC 3339 time as Go writes it, with up to nine digits after the second."""
+    parts = re.fullmatch(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d{1,9})?(Z|[+-]\d\d:\d\d)", text, re.ASCII)
+    if parts is None:
+        raise ValueError("not a time")
+    return datetime.datetime.fromisoformat(parts.group(1) + parts.group(2).replace("Z", "+00:00"))
 
 
 class _Strict(yaml.SafeLoader):

@@ -177,9 +177,9 @@ class Session:
                     yield cohort_pb2.UploadRequest(nonce=first, data=part[at : at + CHUNK])
                     first = b""
 
-        def admit(request: cohort_pb2.AdmitRequest, timeout: float) -> bool:
+        def admit(request: cohort_pb2.AdmitRequest, **how: Any) -> bool:
             try:
-                return any(place.admitted for place in self._stub.Admit(request, timeout=timeout))
+                return any(place.admitted for place in self._stub.Admit(request, **how))
             except grpc.RpcError as error:
                 call: Any = error
                 if call.code() == grpc.StatusCode.UNIMPLEMENTED:
@@ -187,7 +187,7 @@ class Session:
                 raise
 
         self._call(admit, cohort_pb2.AdmitRequest(nonce=nonce))
-        done = self._call(lambda _, timeout: self._stub.Upload(messages(), timeout=timeout), None)
+        done = self._call(lambda _, **how: self._stub.Upload(messages(), **how), None)
         if done.commit != commit:
             raise Unavailable("the gateway received other bytes than were sent", code="UPLOAD", hint="ask again; nothing was charged")
 
