@@ -19,4 +19,4 @@ def test_stubs_are_up_to_date(tmp_path: pathlib.Path) -> None:
     subprocess.run([sys.executable, str(HERE / "tools" / "generate.py"), str(REPOSITORY / "proto"), str(REPOSITORY / "third_party" / "proto"), str(tmp_path)], check=True)
     made = {f.name: f.read_bytes() for f in (tmp_path / "jali" / "v1").iterdir()}
     kept = {f.name: f.read_bytes() for f in (HERE / "src" / "jali" / "v1").iterdir() if f.is_file()}
-    assert made == kept, "run tools/generate.py (its text says how) and commit the result"
+    assert made == kept, "a .proto file changed: make python-stubs, and commit the result"

@@ -14,7 +14,7 @@ import tempfile
 from google.protobuf import descriptor_pb2
 from grpc_tools import protoc
 
-FILES = ["admin", "audit", "budget", "catalog", "cohort", "query", "study"]
+FILES = ["audit", "budget", "catalog", "cohort", "query", "study"]
 
 
 def bare(file: descriptor_pb2.FileDescriptorProto) -> None:
@@ -46,6 +46,15 @@ def bare(file: descriptor_pb2.FileDescriptorProto) -> None:
             method.ClearField("options")
 
 
+def public(file: descriptor_pb2.FileDescriptorProto) -> None:
+    """Of study.proto, which is served on the gateway's own socket, cohort.proto needs one message."""
+    if file.name != "jali/v1/study.proto":
+        return
+    (study,) = [m for m in file.message_type if m.name == "Study"]
+    del file.message_type[:], file.service[:], file.dependency[:]
+    file.message_type.append(study)
+
+
 def run(*arguments: str) -> None:
     if protoc.main(["protoc", *arguments]) != 0:
         raise SystemExit("protoc failed: " + " ".join(arguments))
@@ -60,16 +69,15 @@ def main(proto: str, third_party: str, out: str) -> None:
         files = descriptor_pb2.FileDescriptorSet.FromString(whole.read_bytes())
         ours = descriptor_pb2.FileDescriptorSet()
         for file in files.file:
-            if file.name.startswith("jali/"):
+            if file.name in names:
                 bare(file)
+                public(file)
                 ours.file.append(file)
         stripped = pathlib.Path(scratch, "ours.bin")
         stripped.write_bytes(ours.SerializeToString(deterministic=True))
         pathlib.Path(out).mkdir(parents=True, exist_ok=True)
         run(f"--descriptor_set_in={stripped}", f"--python_out={out}", f"--pyi_out={out}", f"--grpc_python_out={out}", *names)
-    # These services are served on the gateway's own socket only; cohort.proto needs their messages.
-    for name in ("admin", "study"):
-        pathlib.Path(out, f"jali/v1/{name}_pb2_grpc.py").unlink()
+    pathlib.Path(out, "jali/v1/study_pb2_grpc.py").unlink()  # no service
     pathlib.Path(out, "jali/v1/__init__.py").write_text('"""The wire contract, generated from proto/jali/v1 by tools/generate.py: do not edit."""\n')
 
 

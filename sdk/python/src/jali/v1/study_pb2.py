@@ -11,26 +11,15 @@ from google.protobuf import symbol_database as _symbol_database
 _sym_db = _symbol_database.Default()
 
 
-from jali.v1 import admin_pb2 as jali_dot_v1_dot_admin__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13jali/v1/study.proto\x12\x07jali.v1\x1a\x13jali/v1/admin.proto\"\x9a\x01\n\x14RegisterStudyRequest\x12\x1c\n\tagreement\x18\x01 \x01(\tR\tagreement\x12\x18\n\x07\x64\x61taset\x18\x02 \x01(\tR\x07\x64\x61taset\x12\x14\n\x05study\x18\x03 \x01(\tR\x05study\x12\x18\n\x07persons\x18\x04 \x01(\x0cR\x07persons\x12\x1a\n\x08\x61pprover\x18\x05 \x01(\tR\x08\x61pprover\"a\n\x0f\x45ndStudyRequest\x12\x1c\n\tagreement\x18\x01 \x01(\tR\tagreement\x12\x14\n\x05study\x18\x02 \x01(\tR\x05study\x12\x1a\n\x08\x61pprover\x18\x03 \x01(\tR\x08\x61pprover\"\x14\n\x12ListStudiesRequest\"?\n\x13ListStudiesResponse\x12(\n\x07studies\x18\x01 \x03(\x0b\x32\x0e.jali.v1.StudyR\x07studies\"\xb5\x01\n\x05Study\x12\x1c\n\tagreement\x18\x01 \x01(\tR\tagreement\x12\x18\n\x07\x64\x61taset\x18\x02 \x01(\tR\x07\x64\x61taset\x12\x14\n\x05study\x18\x03 \x01(\tR\x05study\x12\x18\n\x07version\x18\x04 \x01(\x03R\x07version\x12\x14\n\x05slots\x18\x05 \x01(\x03R\x05slots\x12\x18\n\x07mapping\x18\x06 \x01(\x0cR\x07mapping\x12\x14\n\x05\x65ntry\x18\x07 \x01(\x04R\x05\x65ntry2\xd6\x01\n\x0cStudyService\x12\x42\n\rRegisterStudy\x12\x1d.jali.v1.RegisterStudyRequest\x1a\x12.jali.v1.Activated\x12\x38\n\x08\x45ndStudy\x12\x18.jali.v1.EndStudyRequest\x1a\x12.jali.v1.Activated\x12H\n\x0bListStudies\x12\x1b.jali.v1.ListStudiesRequest\x1a\x1c.jali.v1.ListStudiesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13jali/v1/study.proto\x12\x07jali.v1\"\xb5\x01\n\x05Study\x12\x1c\n\tagreement\x18\x01 \x01(\tR\tagreement\x12\x18\n\x07\x64\x61taset\x18\x02 \x01(\tR\x07\x64\x61taset\x12\x14\n\x05study\x18\x03 \x01(\tR\x05study\x12\x18\n\x07version\x18\x04 \x01(\x03R\x07version\x12\x14\n\x05slots\x18\x05 \x01(\x03R\x05slots\x12\x18\n\x07mapping\x18\x06 \x01(\x0cR\x07mapping\x12\x14\n\x05\x65ntry\x18\x07 \x01(\x04R\x05\x65ntryb\x06proto3')
 
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, globals())
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'jali.v1.study_pb2', globals())
 if _descriptor._USE_C_DESCRIPTORS == False:
 
   DESCRIPTOR._options = None
-  _REGISTERSTUDYREQUEST._serialized_start=54
-  _REGISTERSTUDYREQUEST._serialized_end=208
-  _ENDSTUDYREQUEST._serialized_start=210
-  _ENDSTUDYREQUEST._serialized_end=307
-  _LISTSTUDIESREQUEST._serialized_start=309
-  _LISTSTUDIESREQUEST._serialized_end=329
-  _LISTSTUDIESRESPONSE._serialized_start=331
-  _LISTSTUDIESRESPONSE._serialized_end=394
-  _STUDY._serialized_start=397
-  _STUDY._serialized_end=578
-  _STUDYSERVICE._serialized_start=581
-  _STUDYSERVICE._serialized_end=795
+  _STUDY._serialized_start=33
+  _STUDY._serialized_end=214
 # @@protoc_insertion_point(module_scope)
