@@ -6,7 +6,7 @@
 #   jali_query(con, "SELECT qsmk, COUNT(*) AS n FROM nhefs GROUP BY qsmk", error = 20)     # qsmk, n, n_lo, n_hi; charged
 #   DBI::dbDisconnect(con)
 #
-# One file, to be copied or sourced. Needs R 4.0.1, DBI, and RPostgreSQL (Debian: r-cran-dbi, r-cran-rpostgresql; what the tests run) or RPostgres. A gateway
+# One file, to be copied or sourced. Needs R 4.0.1, DBI, and RPostgreSQL (Debian: r-cran-dbi, r-cran-rpostgresql; what the tests run) or RPostgres (not run). A gateway
 # that is named by its address and not by a name needs libpq 15, which compares addresses with certificates.
 #
 # Guaranteed: the connection is TLS with the gateway's certificate verified against the profile's CA and its name, and with the client's
