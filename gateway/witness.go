@@ -98,7 +98,7 @@ type witnesses struct {
 	lost     bool
 	verdicts map[string]witness.Verdict
 	answered map[string]cosignedAt // of each witness, what it cosigned last in this process
-	events   []store.Item // state changes to be recorded
+	events   []store.Item          // state changes to be recorded
 }
 
 // loadWitnesses reads seal.policy and l2.policy. Without them the log is unwitnessed: a development mode that every receipt
