@@ -64,7 +64,7 @@ const connectTimeout = 10 * time.Second
 // settings are made at the start of each connection. They are a second line behind the grants: the role could undo them, but
 // only statements of the engine reach it.
 var settings = map[string]string{
-	"application_name": "jali-gateway", "client_encoding": "UTF8", "datestyle": "ISO, YMD", "timezone": "UTC",
+	"application_name": "jali-gateway", "client_encoding": "UTF8", "standard_conforming_strings": "on", "datestyle": "ISO, YMD", "timezone": "UTC",
 	"jit": "off", "synchronize_seqscans": "off", "client_connection_check_interval": "2s", "row_security": "off",
 	"idle_in_transaction_session_timeout": "10min",
 }

@@ -43,12 +43,20 @@ func FindPlace(dir string, m Manifest) (p Place, ok bool, err error) {
 	if err != nil {
 		return p, false, fmt.Errorf("find data version: %w", err)
 	}
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&p); err != nil || p.Format != placeFormat || p.Schema != schemaOf(m) || (p.File == "") == (p.Env == "") {
-		return Place{}, false, fmt.Errorf("find data version: %w: %s is damaged: attach the data again", ErrVersion, filepath.Base(placeFile(dir, m.Version())))
+	if p, err = parsePlace(text, m); err != nil {
+		return Place{}, false, fmt.Errorf("find data version: %w: %s is damaged: attach the data again", err, filepath.Base(placeFile(dir, m.Version())))
 	}
 	return p, true, nil
+}
+
+// parsePlace reads what encode wrote for the version, strictly.
+func parsePlace(text []byte, m Manifest) (p Place, err error) {
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&p); err != nil || d.More() || p.Format != placeFormat || p.Schema != schemaOf(m) || (p.File == "") == (p.Env == "") {
+		return Place{}, ErrVersion
+	}
+	return p, nil
 }
 
 // CheckVersion checks that a version in a dataset's folder is the one that the manifest describes: a file byte by byte; of one in
