@@ -103,7 +103,7 @@ var only = map[string][]string{
 	opa:     {"policy/..."},
 	bbolt:   {"audit/store", "audit/witness"},
 	duckdb:  {"gateway/engine"},
-	pgconn:  {"gateway/engine"},
+	pgconn:  {"gateway/engine", "tools/bench"},
 	// The second parses what clients ask of the system catalogue, which is no question about data.
 	pgquery: {"gateway/query", "gateway/pgwire/syscat"},
 	// Who is in which cell is exact data: sets of persons stay within the valve.
