@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/netip"
 	"path"
+	"strconv"
 	"strings"
 	"time"
 
@@ -207,6 +208,7 @@ func (h *Handler) file(w http.ResponseWriter, r *http.Request, name string) {
 	head := w.Header()
 	head.Set("Content-Type", kind)
 	head.Set("Vary", "Accept-Encoding")
+	head.Set("Content-Length", strconv.Itoa(len(body)))
 	if encoding != "" {
 		head.Set("Content-Encoding", encoding)
 	}

@@ -3,7 +3,6 @@ package rpc
 import (
 	"context"
 	"runtime/debug"
-	"strings"
 	"time"
 
 	"jali/gateway"
@@ -51,8 +50,8 @@ func build() (version, golang, engine string) {
 		return "unknown", "unknown", "unknown"
 	}
 	for _, d := range info.Deps {
-		if strings.HasPrefix(d.Path, "github.com/duckdb/duckdb-go/") {
-			engine = "DuckDB (duckdb-go " + d.Version + ")"
+		if d.Path == "github.com/duckdb/duckdb-go-bindings" {
+			engine = "DuckDB (duckdb-go-bindings " + d.Version + ")"
 		}
 	}
 	return info.Main.Version, info.GoVersion, engine
