@@ -101,6 +101,7 @@ func testDifferential(t *testing.T, a *agency) {
 			t.Fatal(err)
 		}
 		duck, pg := openVersion(t, ds, dir, m), openAttached(t, ds, dir, attached)
+		definition, ordinals := newBrute(t, ds, sheets), ordinalsOf(t, dir, sheets)
 		d, w := &drawer{r, ds}, &author{Rand: r}
 		keyed := func() (key [32]byte) {
 			for i := range key {
@@ -126,6 +127,13 @@ func testDifferential(t *testing.T, a *agency) {
 		for range plans {
 			p, key := d.plan(), keyed()
 			same("stream", p, func(e *Engine) (any, error) { return e.bounded(ctx, p, key) })
+			got, err := pg.bounded(ctx, p, key)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(definition.run(p, key, ordinals), got, compareCells); diff != "" {
+				t.Fatalf("stream (-definition +PostgreSQL):\n%s\n%s", diff, show(p))
+			}
 			if p.Bounds.Groups < 4 && len(p.GroupBy) > 0 {
 				chosen++
 			}
