@@ -23,19 +23,21 @@ trap stop EXIT
 SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
 export SOURCE_DATE_EPOCH
 
-# Two builds, the same digest.
-deploy/package.sh 0.0.1 "$work/one.deb" >/dev/null
-mkdir -p "$work/elsewhere/tree"
-git ls-files -z --cached --others --exclude-standard | xargs -0 -I{} sh -c 'test -f "$1" && printf "%s\0" "$1"' _ {} | tar --null -T - -cf - | tar -xf - -C "$work/elsewhere/tree"
+# Two builds of the commit, in two directories: the same digest.
+for name in one elsewhere/two; do
+	mkdir -p "$work/$name"
+	git archive HEAD | tar -xf - -C "$work/$name"
+done
+"$work/one/deploy/package.sh" 0.0.1 "$work/one.deb" >/dev/null
 if [ "${JALI_REPRODUCE:-}" = full ]; then
-	GOCACHE=$work/cache "$work/elsewhere/tree/deploy/package.sh" 0.0.1 "$work/two.deb" >/dev/null
-	rm -rf "$work/cache"
+	GOCACHE=$work/cache "$work/elsewhere/two/deploy/package.sh" 0.0.1 "$work/two.deb" >/dev/null
+	chmod -R u+w "$work/cache" && rm -rf "$work/cache"
 else
-	"$work/elsewhere/tree/deploy/package.sh" 0.0.1 "$work/two.deb" >/dev/null
+	"$work/elsewhere/two/deploy/package.sh" 0.0.1 "$work/two.deb" >/dev/null
 fi
 cmp "$work/one.deb" "$work/two.deb" || fail "two builds differ"
 say "two builds from two directories: $(sha256sum "$work/one.deb" | cut -c1-16)..."
-deploy/package.sh 0.0.2 "$work/next.deb" >/dev/null
+"$work/one/deploy/package.sh" 0.0.2 "$work/next.deb" >/dev/null
 
 # A root.
 base=build/package/bookworm

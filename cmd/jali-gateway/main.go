@@ -72,7 +72,7 @@ func command() *cobra.Command {
 	})
 	root.AddCommand(
 		initCommand(), importCommand(), attachCommand(), catalogCommand(), agreementCommand(), budgetCommand(), policyCommand(),
-		clientCommand(), serveCommand(), doctorCommand(), demoCommand(), synthCommand(), exportCommand(), eraseCommand(), sdcCommand(), restoreCommand(), shardCommand(), timestampCommand(), witnessCommand(), verifierCommand(), holdCommand(), unholdCommand(), versionCommand(),
+		clientCommand(), serveCommand(), doctorCommand(), demoCommand(), synthCommand(), exportCommand(), eraseCommand(), sdcCommand(), restoreCommand(), backupCommand(), shardCommand(), timestampCommand(), witnessCommand(), verifierCommand(), holdCommand(), unholdCommand(), versionCommand(),
 	)
 	return root
 }

@@ -16,13 +16,16 @@ import (
 )
 
 func restoreCommand() *cobra.Command {
-	var dir, from, order, origin string
+	var dir, from, order, origin, backup, keys string
+	var unwitnessed bool
 	cmd := &cobra.Command{
-		Use:   "restore --dir D --order TEXT (--export DIR | --new-origin ORIGIN)",
+		Use:   "restore --dir D (--backup DIR [--keys DIR] | --order TEXT (--export DIR | --new-origin ORIGIN))",
 		Short: "Bring an audit log that was put back from an old copy up to what witnesses have cosigned",
 		Long: `Bring an audit log that was put back from an old copy up to what witnesses have cosigned.
 
-The gateway must be stopped. DIR is an export or mirror of the log (any audience: headers suffice) that reaches at least as far as the
+--backup makes a new state directory of what backup wrote and asks the witnesses whether it is the newest; the other two mend a log that is not.
+
+The gateway must be stopped. DIR of --export is an export or mirror of the log (any audience: headers suffice) that reaches at least as far as the
 witnesses' last cosigned checkpoint, which is fetched from the witnesses of seal.policy. Entries and every ledger are rebuilt from the
 headers, so no budget returns. Details and stored answers of the missing range are lost, and an entry says so. A log that has
 entries of its own beyond the copy is a fork and is not restored. The old file stays as audit.db.restored.
@@ -32,6 +35,12 @@ cosigned last, an entry names the range that is lost, and every budget of the co
 at the witnesses first (shard prepare). The old files lie in D/shards.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if backup != "" {
+				return restoreBackup(cmd, dir, backup, keys, unwitnessed)
+			}
+			if order == "" {
+				return usage("it goes on record", "name the decision that this carries out with --order")
+			}
 			cfg, err := loadConfig(dir)
 			if err != nil {
 				return err
@@ -75,9 +84,11 @@ old file          %s: keep it until the regulator has seen it
 	cmd.Flags().StringVar(&from, "export", "", "directory of an export or mirror of the log")
 	cmd.Flags().StringVar(&order, "order", "", "the decision this carries out, for the record")
 	cmd.Flags().StringVar(&origin, "new-origin", "", "name of the log to go on in, when nobody has the headers")
-	cmd.MarkFlagsMutuallyExclusive("export", "new-origin")
-	cmd.MarkFlagsOneRequired("export", "new-origin")
-	cmd.MarkFlagRequired("order")
+	cmd.Flags().StringVar(&backup, "backup", "", "directory that backup wrote with --out")
+	cmd.Flags().StringVar(&keys, "keys", "", "directory that backup wrote with --keys")
+	cmd.Flags().BoolVar(&unwitnessed, "unwitnessed", false, "restore a backup although nobody can say whether it is the newest")
+	cmd.MarkFlagsMutuallyExclusive("export", "new-origin", "backup")
+	cmd.MarkFlagsOneRequired("export", "new-origin", "backup")
 	return cmd
 }
 

@@ -47,6 +47,10 @@ func (s *admins) Export(ctx context.Context, in *jaliv1.ExportRequest) (*jaliv1.
 	return activatedProto(s.gateway.Export(ctx, in.GetDir(), in.GetAudience()))
 }
 
+func (s *admins) Backup(ctx context.Context, in *jaliv1.BackupRequest) (*jaliv1.Activated, error) {
+	return activatedProto(s.gateway.Backup(ctx, in.GetDir(), in.GetKeys(), approver(ctx, in.GetApprover())))
+}
+
 func (s *admins) Erase(ctx context.Context, in *jaliv1.EraseRequest) (*jaliv1.EraseResponse, error) {
 	o := gateway.ErasureOrder{
 		Scope: in.GetScope(), Law: in.GetLaw(), Entries: in.GetEntries(), Person: in.GetPerson(), Order: in.GetOrder(),

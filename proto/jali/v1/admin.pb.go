@@ -22,6 +22,68 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+type BackupRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// New directory for the record and all that is not secret.
+	Dir string `protobuf:"bytes,1,opt,name=dir,proto3" json:"dir,omitempty"`
+	// New directory for the keys; empty: they are not copied.
+	Keys          string `protobuf:"bytes,2,opt,name=keys,proto3" json:"keys,omitempty"`
+	Approver      string `protobuf:"bytes,3,opt,name=approver,proto3" json:"approver,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BackupRequest) Reset() {
+	*x = BackupRequest{}
+	mi := &file_jali_v1_admin_proto_msgTypes[0]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BackupRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BackupRequest) ProtoMessage() {}
+
+func (x *BackupRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_jali_v1_admin_proto_msgTypes[0]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BackupRequest.ProtoReflect.Descriptor instead.
+func (*BackupRequest) Descriptor() ([]byte, []int) {
+	return file_jali_v1_admin_proto_rawDescGZIP(), []int{0}
+}
+
+func (x *BackupRequest) GetDir() string {
+	if x != nil {
+		return x.Dir
+	}
+	return ""
+}
+
+func (x *BackupRequest) GetKeys() string {
+	if x != nil {
+		return x.Keys
+	}
+	return ""
+}
+
+func (x *BackupRequest) GetApprover() string {
+	if x != nil {
+		return x.Approver
+	}
+	return ""
+}
+
 type ExplainWitnessRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Name of the witness, as the quorum files have it.
@@ -34,7 +96,7 @@ type ExplainWitnessRequest struct {
 
 func (x *ExplainWitnessRequest) Reset() {
 	*x = ExplainWitnessRequest{}
-	mi := &file_jali_v1_admin_proto_msgTypes[0]
+	mi := &file_jali_v1_admin_proto_msgTypes[1]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -46,7 +108,7 @@ func (x *ExplainWitnessRequest) String() string {
 func (*ExplainWitnessRequest) ProtoMessage() {}
 
 func (x *ExplainWitnessRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_jali_v1_admin_proto_msgTypes[0]
+	mi := &file_jali_v1_admin_proto_msgTypes[1]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -59,7 +121,7 @@ func (x *ExplainWitnessRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainWitnessRequest.ProtoReflect.Descriptor instead.
 func (*ExplainWitnessRequest) Descriptor() ([]byte, []int) {
-	return file_jali_v1_admin_proto_rawDescGZIP(), []int{0}
+	return file_jali_v1_admin_proto_rawDescGZIP(), []int{1}
 }
 
 func (x *ExplainWitnessRequest) GetWitness() string {
@@ -95,7 +157,7 @@ type PublishVerifierRequest struct {
 
 func (x *PublishVerifierRequest) Reset() {
 	*x = PublishVerifierRequest{}
-	mi := &file_jali_v1_admin_proto_msgTypes[1]
+	mi := &file_jali_v1_admin_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -107,7 +169,7 @@ func (x *PublishVerifierRequest) String() string {
 func (*PublishVerifierRequest) ProtoMessage() {}
 
 func (x *PublishVerifierRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_jali_v1_admin_proto_msgTypes[1]
+	mi := &file_jali_v1_admin_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -120,7 +182,7 @@ func (x *PublishVerifierRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PublishVerifierRequest.ProtoReflect.Descriptor instead.
 func (*PublishVerifierRequest) Descriptor() ([]byte, []int) {
-	return file_jali_v1_admin_proto_rawDescGZIP(), []int{1}
+	return file_jali_v1_admin_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *PublishVerifierRequest) GetDigest() []byte {
@@ -152,7 +214,7 @@ type TimestampRequest struct {
 
 func (x *TimestampRequest) Reset() {
 	*x = TimestampRequest{}
-	mi := &file_jali_v1_admin_proto_msgTypes[2]
+	mi := &file_jali_v1_admin_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -164,7 +226,7 @@ func (x *TimestampRequest) String() string {
 func (*TimestampRequest) ProtoMessage() {}
 
 func (x *TimestampRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_jali_v1_admin_proto_msgTypes[2]
+	mi := &file_jali_v1_admin_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -177,7 +239,7 @@ func (x *TimestampRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TimestampRequest.ProtoReflect.Descriptor instead.
 func (*TimestampRequest) Descriptor() ([]byte, []int) {
-	return file_jali_v1_admin_proto_rawDescGZIP(), []int{2}
+	return file_jali_v1_admin_proto_rawDescGZIP(), []int{3}
 }
 
 type ActivateDatasetRequest struct {
@@ -192,7 +254,7 @@ type ActivateDatasetRequest struct {
 
 func (x *ActivateDatasetRequest) Reset() {
 	*x = ActivateDatasetRequest{}
-	mi := &file_jali_v1_admin_proto_msgTypes[3]
+	mi := &file_jali_v1_admin_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -204,7 +266,7 @@ func (x *ActivateDatasetRequest) String() string {
 func (*ActivateDatasetRequest) ProtoMessage() {}
 
 func (x *ActivateDatasetRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_jali_v1_admin_proto_msgTypes[3]
+	mi := &file_jali_v1_admin_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -217,7 +279,7 @@ func (x *ActivateDatasetRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ActivateDatasetRequest.ProtoReflect.Descriptor instead.
 func (*ActivateDatasetRequest) Descriptor() ([]byte, []int) {
-	return file_jali_v1_admin_proto_rawDescGZIP(), []int{3}
+	return file_jali_v1_admin_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *ActivateDatasetRequest) GetDataset() string {
@@ -251,7 +313,7 @@ type AddAgreementRequest struct {
 
 func (x *AddAgreementRequest) Reset() {
 	*x = AddAgreementRequest{}
-	mi := &file_jali_v1_admin_proto_msgTypes[4]
+	mi := &file_jali_v1_admin_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -263,7 +325,7 @@ func (x *AddAgreementRequest) String() string {
 func (*AddAgreementRequest) ProtoMessage() {}
 
 func (x *AddAgreementRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_jali_v1_admin_proto_msgTypes[4]
+	mi := &file_jali_v1_admin_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -276,7 +338,7 @@ func (x *AddAgreementRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddAgreementRequest.ProtoReflect.Descriptor instead.
 func (*AddAgreementRequest) Descriptor() ([]byte, []int) {
-	return file_jali_v1_admin_proto_rawDescGZIP(), []int{4}
+	return file_jali_v1_admin_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *AddAgreementRequest) GetYaml() []byte {
@@ -307,7 +369,7 @@ type SetBudgetRequest struct {
 
 func (x *SetBudgetRequest) Reset() {
 	*x = SetBudgetRequest{}
-	mi := &file_jali_v1_admin_proto_msgTypes[5]
+	mi := &file_jali_v1_admin_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -319,7 +381,7 @@ func (x *SetBudgetRequest) String() string {
 func (*SetBudgetRequest) ProtoMessage() {}
 
 func (x *SetBudgetRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_jali_v1_admin_proto_msgTypes[5]
+	mi := &file_jali_v1_admin_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -332,7 +394,7 @@ func (x *SetBudgetRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetBudgetRequest.ProtoReflect.Descriptor instead.
 func (*SetBudgetRequest) Descriptor() ([]byte, []int) {
-	return file_jali_v1_admin_proto_rawDescGZIP(), []int{5}
+	return file_jali_v1_admin_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *SetBudgetRequest) GetPopulation() string {
@@ -381,7 +443,7 @@ type ActivatePolicyRequest struct {
 
 func (x *ActivatePolicyRequest) Reset() {
 	*x = ActivatePolicyRequest{}
-	mi := &file_jali_v1_admin_proto_msgTypes[6]
+	mi := &file_jali_v1_admin_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -393,7 +455,7 @@ func (x *ActivatePolicyRequest) String() string {
 func (*ActivatePolicyRequest) ProtoMessage() {}
 
 func (x *ActivatePolicyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_jali_v1_admin_proto_msgTypes[6]
+	mi := &file_jali_v1_admin_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -406,7 +468,7 @@ func (x *ActivatePolicyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ActivatePolicyRequest.ProtoReflect.Descriptor instead.
 func (*ActivatePolicyRequest) Descriptor() ([]byte, []int) {
-	return file_jali_v1_admin_proto_rawDescGZIP(), []int{6}
+	return file_jali_v1_admin_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ActivatePolicyRequest) GetBundle() []byte {
@@ -436,7 +498,7 @@ type Activated struct {
 
 func (x *Activated) Reset() {
 	*x = Activated{}
-	mi := &file_jali_v1_admin_proto_msgTypes[7]
+	mi := &file_jali_v1_admin_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -448,7 +510,7 @@ func (x *Activated) String() string {
 func (*Activated) ProtoMessage() {}
 
 func (x *Activated) ProtoReflect() protoreflect.Message {
-	mi := &file_jali_v1_admin_proto_msgTypes[7]
+	mi := &file_jali_v1_admin_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -461,7 +523,7 @@ func (x *Activated) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Activated.ProtoReflect.Descriptor instead.
 func (*Activated) Descriptor() ([]byte, []int) {
-	return file_jali_v1_admin_proto_rawDescGZIP(), []int{7}
+	return file_jali_v1_admin_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Activated) GetSeq() uint64 {
@@ -495,7 +557,7 @@ type ExportRequest struct {
 
 func (x *ExportRequest) Reset() {
 	*x = ExportRequest{}
-	mi := &file_jali_v1_admin_proto_msgTypes[8]
+	mi := &file_jali_v1_admin_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -507,7 +569,7 @@ func (x *ExportRequest) String() string {
 func (*ExportRequest) ProtoMessage() {}
 
 func (x *ExportRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_jali_v1_admin_proto_msgTypes[8]
+	mi := &file_jali_v1_admin_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -520,7 +582,7 @@ func (x *ExportRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExportRequest.ProtoReflect.Descriptor instead.
 func (*ExportRequest) Descriptor() ([]byte, []int) {
-	return file_jali_v1_admin_proto_rawDescGZIP(), []int{8}
+	return file_jali_v1_admin_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ExportRequest) GetDir() string {
@@ -545,7 +607,7 @@ type StatusRequest struct {
 
 func (x *StatusRequest) Reset() {
 	*x = StatusRequest{}
-	mi := &file_jali_v1_admin_proto_msgTypes[9]
+	mi := &file_jali_v1_admin_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -557,7 +619,7 @@ func (x *StatusRequest) String() string {
 func (*StatusRequest) ProtoMessage() {}
 
 func (x *StatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_jali_v1_admin_proto_msgTypes[9]
+	mi := &file_jali_v1_admin_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -570,7 +632,7 @@ func (x *StatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusRequest.ProtoReflect.Descriptor instead.
 func (*StatusRequest) Descriptor() ([]byte, []int) {
-	return file_jali_v1_admin_proto_rawDescGZIP(), []int{9}
+	return file_jali_v1_admin_proto_rawDescGZIP(), []int{10}
 }
 
 type StatusResponse struct {
@@ -588,7 +650,7 @@ type StatusResponse struct {
 
 func (x *StatusResponse) Reset() {
 	*x = StatusResponse{}
-	mi := &file_jali_v1_admin_proto_msgTypes[10]
+	mi := &file_jali_v1_admin_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -600,7 +662,7 @@ func (x *StatusResponse) String() string {
 func (*StatusResponse) ProtoMessage() {}
 
 func (x *StatusResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_jali_v1_admin_proto_msgTypes[10]
+	mi := &file_jali_v1_admin_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -613,7 +675,7 @@ func (x *StatusResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusResponse.ProtoReflect.Descriptor instead.
 func (*StatusResponse) Descriptor() ([]byte, []int) {
-	return file_jali_v1_admin_proto_rawDescGZIP(), []int{10}
+	return file_jali_v1_admin_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *StatusResponse) GetSize() uint64 {
@@ -690,7 +752,7 @@ type EraseRequest struct {
 
 func (x *EraseRequest) Reset() {
 	*x = EraseRequest{}
-	mi := &file_jali_v1_admin_proto_msgTypes[11]
+	mi := &file_jali_v1_admin_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -702,7 +764,7 @@ func (x *EraseRequest) String() string {
 func (*EraseRequest) ProtoMessage() {}
 
 func (x *EraseRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_jali_v1_admin_proto_msgTypes[11]
+	mi := &file_jali_v1_admin_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -715,7 +777,7 @@ func (x *EraseRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EraseRequest.ProtoReflect.Descriptor instead.
 func (*EraseRequest) Descriptor() ([]byte, []int) {
-	return file_jali_v1_admin_proto_rawDescGZIP(), []int{11}
+	return file_jali_v1_admin_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *EraseRequest) GetScope() string {
@@ -843,7 +905,7 @@ type EraseResponse struct {
 
 func (x *EraseResponse) Reset() {
 	*x = EraseResponse{}
-	mi := &file_jali_v1_admin_proto_msgTypes[12]
+	mi := &file_jali_v1_admin_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -855,7 +917,7 @@ func (x *EraseResponse) String() string {
 func (*EraseResponse) ProtoMessage() {}
 
 func (x *EraseResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_jali_v1_admin_proto_msgTypes[12]
+	mi := &file_jali_v1_admin_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -868,7 +930,7 @@ func (x *EraseResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EraseResponse.ProtoReflect.Descriptor instead.
 func (*EraseResponse) Descriptor() ([]byte, []int) {
-	return file_jali_v1_admin_proto_rawDescGZIP(), []int{12}
+	return file_jali_v1_admin_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *EraseResponse) GetEntries() string {
@@ -917,7 +979,12 @@ var File_jali_v1_admin_proto protoreflect.FileDescriptor
 
 const file_jali_v1_admin_proto_rawDesc = "" +
 	"\n" +
-	"\x13jali/v1/admin.proto\x12\ajali.v1\x1a\x1bbuf/validate/validate.proto\x1a\x13jali/v1/audit.proto\"\x87\x01\n" +
+	"\x13jali/v1/admin.proto\x12\ajali.v1\x1a\x1bbuf/validate/validate.proto\x1a\x13jali/v1/audit.proto\"g\n" +
+	"\rBackupRequest\x12\x1c\n" +
+	"\x03dir\x18\x01 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80 R\x03dir\x12\x1c\n" +
+	"\x04keys\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\x04keys\x12\x1a\n" +
+	"\bapprover\x18\x03 \x01(\tR\bapprover\"\x87\x01\n" +
 	"\x15ExplainWitnessRequest\x12$\n" +
 	"\awitness\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\xff\x01R\awitness\x12,\n" +
@@ -988,7 +1055,7 @@ const file_jali_v1_admin_proto_rawDesc = "" +
 	"\x06erased\x18\x03 \x01(\x04R\x06erased\x12\x12\n" +
 	"\x04keys\x18\x04 \x01(\x03R\x04keys\x12\x14\n" +
 	"\x05ended\x18\x05 \x03(\tR\x05ended\x12\x12\n" +
-	"\x04text\x18\x06 \x01(\tR\x04text2\xfb\x05\n" +
+	"\x04text\x18\x06 \x01(\tR\x04text2\xb1\x06\n" +
 	"\fAdminService\x12F\n" +
 	"\x0fActivateDataset\x12\x1f.jali.v1.ActivateDatasetRequest\x1a\x12.jali.v1.Activated\x12@\n" +
 	"\fAddAgreement\x12\x1c.jali.v1.AddAgreementRequest\x1a\x12.jali.v1.Activated\x12:\n" +
@@ -1001,7 +1068,8 @@ const file_jali_v1_admin_proto_rawDesc = "" +
 	"\x06Unhold\x12\x16.jali.v1.UnholdRequest\x1a\x15.jali.v1.HoldResponse\x12D\n" +
 	"\x0eExplainWitness\x12\x1e.jali.v1.ExplainWitnessRequest\x1a\x12.jali.v1.Activated\x12F\n" +
 	"\x0fPublishVerifier\x12\x1f.jali.v1.PublishVerifierRequest\x1a\x12.jali.v1.Activated\x12:\n" +
-	"\tTimestamp\x12\x19.jali.v1.TimestampRequest\x1a\x12.jali.v1.ActivatedB\x1bZ\x19jali/proto/jali/v1;jaliv1b\x06proto3"
+	"\tTimestamp\x12\x19.jali.v1.TimestampRequest\x1a\x12.jali.v1.Activated\x124\n" +
+	"\x06Backup\x12\x16.jali.v1.BackupRequest\x1a\x12.jali.v1.ActivatedB\x1bZ\x19jali/proto/jali/v1;jaliv1b\x06proto3"
 
 var (
 	file_jali_v1_admin_proto_rawDescOnce sync.Once
@@ -1015,56 +1083,59 @@ func file_jali_v1_admin_proto_rawDescGZIP() []byte {
 	return file_jali_v1_admin_proto_rawDescData
 }
 
-var file_jali_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
+var file_jali_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_jali_v1_admin_proto_goTypes = []any{
-	(*ExplainWitnessRequest)(nil),  // 0: jali.v1.ExplainWitnessRequest
-	(*PublishVerifierRequest)(nil), // 1: jali.v1.PublishVerifierRequest
-	(*TimestampRequest)(nil),       // 2: jali.v1.TimestampRequest
-	(*ActivateDatasetRequest)(nil), // 3: jali.v1.ActivateDatasetRequest
-	(*AddAgreementRequest)(nil),    // 4: jali.v1.AddAgreementRequest
-	(*SetBudgetRequest)(nil),       // 5: jali.v1.SetBudgetRequest
-	(*ActivatePolicyRequest)(nil),  // 6: jali.v1.ActivatePolicyRequest
-	(*Activated)(nil),              // 7: jali.v1.Activated
-	(*ExportRequest)(nil),          // 8: jali.v1.ExportRequest
-	(*StatusRequest)(nil),          // 9: jali.v1.StatusRequest
-	(*StatusResponse)(nil),         // 10: jali.v1.StatusResponse
-	(*EraseRequest)(nil),           // 11: jali.v1.EraseRequest
-	(*EraseResponse)(nil),          // 12: jali.v1.EraseResponse
-	nil,                            // 13: jali.v1.StatusResponse.DatasetsEntry
-	nil,                            // 14: jali.v1.StatusResponse.ManifestsEntry
-	(*HoldRequest)(nil),            // 15: jali.v1.HoldRequest
-	(*UnholdRequest)(nil),          // 16: jali.v1.UnholdRequest
-	(*HoldResponse)(nil),           // 17: jali.v1.HoldResponse
+	(*BackupRequest)(nil),          // 0: jali.v1.BackupRequest
+	(*ExplainWitnessRequest)(nil),  // 1: jali.v1.ExplainWitnessRequest
+	(*PublishVerifierRequest)(nil), // 2: jali.v1.PublishVerifierRequest
+	(*TimestampRequest)(nil),       // 3: jali.v1.TimestampRequest
+	(*ActivateDatasetRequest)(nil), // 4: jali.v1.ActivateDatasetRequest
+	(*AddAgreementRequest)(nil),    // 5: jali.v1.AddAgreementRequest
+	(*SetBudgetRequest)(nil),       // 6: jali.v1.SetBudgetRequest
+	(*ActivatePolicyRequest)(nil),  // 7: jali.v1.ActivatePolicyRequest
+	(*Activated)(nil),              // 8: jali.v1.Activated
+	(*ExportRequest)(nil),          // 9: jali.v1.ExportRequest
+	(*StatusRequest)(nil),          // 10: jali.v1.StatusRequest
+	(*StatusResponse)(nil),         // 11: jali.v1.StatusResponse
+	(*EraseRequest)(nil),           // 12: jali.v1.EraseRequest
+	(*EraseResponse)(nil),          // 13: jali.v1.EraseResponse
+	nil,                            // 14: jali.v1.StatusResponse.DatasetsEntry
+	nil,                            // 15: jali.v1.StatusResponse.ManifestsEntry
+	(*HoldRequest)(nil),            // 16: jali.v1.HoldRequest
+	(*UnholdRequest)(nil),          // 17: jali.v1.UnholdRequest
+	(*HoldResponse)(nil),           // 18: jali.v1.HoldResponse
 }
 var file_jali_v1_admin_proto_depIdxs = []int32{
-	13, // 0: jali.v1.StatusResponse.datasets:type_name -> jali.v1.StatusResponse.DatasetsEntry
-	14, // 1: jali.v1.StatusResponse.manifests:type_name -> jali.v1.StatusResponse.ManifestsEntry
-	3,  // 2: jali.v1.AdminService.ActivateDataset:input_type -> jali.v1.ActivateDatasetRequest
-	4,  // 3: jali.v1.AdminService.AddAgreement:input_type -> jali.v1.AddAgreementRequest
-	5,  // 4: jali.v1.AdminService.SetBudget:input_type -> jali.v1.SetBudgetRequest
-	6,  // 5: jali.v1.AdminService.ActivatePolicy:input_type -> jali.v1.ActivatePolicyRequest
-	9,  // 6: jali.v1.AdminService.Status:input_type -> jali.v1.StatusRequest
-	8,  // 7: jali.v1.AdminService.Export:input_type -> jali.v1.ExportRequest
-	11, // 8: jali.v1.AdminService.Erase:input_type -> jali.v1.EraseRequest
-	15, // 9: jali.v1.AdminService.Hold:input_type -> jali.v1.HoldRequest
-	16, // 10: jali.v1.AdminService.Unhold:input_type -> jali.v1.UnholdRequest
-	0,  // 11: jali.v1.AdminService.ExplainWitness:input_type -> jali.v1.ExplainWitnessRequest
-	1,  // 12: jali.v1.AdminService.PublishVerifier:input_type -> jali.v1.PublishVerifierRequest
-	2,  // 13: jali.v1.AdminService.Timestamp:input_type -> jali.v1.TimestampRequest
-	7,  // 14: jali.v1.AdminService.ActivateDataset:output_type -> jali.v1.Activated
-	7,  // 15: jali.v1.AdminService.AddAgreement:output_type -> jali.v1.Activated
-	7,  // 16: jali.v1.AdminService.SetBudget:output_type -> jali.v1.Activated
-	7,  // 17: jali.v1.AdminService.ActivatePolicy:output_type -> jali.v1.Activated
-	10, // 18: jali.v1.AdminService.Status:output_type -> jali.v1.StatusResponse
-	7,  // 19: jali.v1.AdminService.Export:output_type -> jali.v1.Activated
-	12, // 20: jali.v1.AdminService.Erase:output_type -> jali.v1.EraseResponse
-	17, // 21: jali.v1.AdminService.Hold:output_type -> jali.v1.HoldResponse
-	17, // 22: jali.v1.AdminService.Unhold:output_type -> jali.v1.HoldResponse
-	7,  // 23: jali.v1.AdminService.ExplainWitness:output_type -> jali.v1.Activated
-	7,  // 24: jali.v1.AdminService.PublishVerifier:output_type -> jali.v1.Activated
-	7,  // 25: jali.v1.AdminService.Timestamp:output_type -> jali.v1.Activated
-	14, // [14:26] is the sub-list for method output_type
-	2,  // [2:14] is the sub-list for method input_type
+	14, // 0: jali.v1.StatusResponse.datasets:type_name -> jali.v1.StatusResponse.DatasetsEntry
+	15, // 1: jali.v1.StatusResponse.manifests:type_name -> jali.v1.StatusResponse.ManifestsEntry
+	4,  // 2: jali.v1.AdminService.ActivateDataset:input_type -> jali.v1.ActivateDatasetRequest
+	5,  // 3: jali.v1.AdminService.AddAgreement:input_type -> jali.v1.AddAgreementRequest
+	6,  // 4: jali.v1.AdminService.SetBudget:input_type -> jali.v1.SetBudgetRequest
+	7,  // 5: jali.v1.AdminService.ActivatePolicy:input_type -> jali.v1.ActivatePolicyRequest
+	10, // 6: jali.v1.AdminService.Status:input_type -> jali.v1.StatusRequest
+	9,  // 7: jali.v1.AdminService.Export:input_type -> jali.v1.ExportRequest
+	12, // 8: jali.v1.AdminService.Erase:input_type -> jali.v1.EraseRequest
+	16, // 9: jali.v1.AdminService.Hold:input_type -> jali.v1.HoldRequest
+	17, // 10: jali.v1.AdminService.Unhold:input_type -> jali.v1.UnholdRequest
+	1,  // 11: jali.v1.AdminService.ExplainWitness:input_type -> jali.v1.ExplainWitnessRequest
+	2,  // 12: jali.v1.AdminService.PublishVerifier:input_type -> jali.v1.PublishVerifierRequest
+	3,  // 13: jali.v1.AdminService.Timestamp:input_type -> jali.v1.TimestampRequest
+	0,  // 14: jali.v1.AdminService.Backup:input_type -> jali.v1.BackupRequest
+	8,  // 15: jali.v1.AdminService.ActivateDataset:output_type -> jali.v1.Activated
+	8,  // 16: jali.v1.AdminService.AddAgreement:output_type -> jali.v1.Activated
+	8,  // 17: jali.v1.AdminService.SetBudget:output_type -> jali.v1.Activated
+	8,  // 18: jali.v1.AdminService.ActivatePolicy:output_type -> jali.v1.Activated
+	11, // 19: jali.v1.AdminService.Status:output_type -> jali.v1.StatusResponse
+	8,  // 20: jali.v1.AdminService.Export:output_type -> jali.v1.Activated
+	13, // 21: jali.v1.AdminService.Erase:output_type -> jali.v1.EraseResponse
+	18, // 22: jali.v1.AdminService.Hold:output_type -> jali.v1.HoldResponse
+	18, // 23: jali.v1.AdminService.Unhold:output_type -> jali.v1.HoldResponse
+	8,  // 24: jali.v1.AdminService.ExplainWitness:output_type -> jali.v1.Activated
+	8,  // 25: jali.v1.AdminService.PublishVerifier:output_type -> jali.v1.Activated
+	8,  // 26: jali.v1.AdminService.Timestamp:output_type -> jali.v1.Activated
+	8,  // 27: jali.v1.AdminService.Backup:output_type -> jali.v1.Activated
+	15, // [15:28] is the sub-list for method output_type
+	2,  // [2:15] is the sub-list for method input_type
 	2,  // [2:2] is the sub-list for extension type_name
 	2,  // [2:2] is the sub-list for extension extendee
 	0,  // [0:2] is the sub-list for field type_name
@@ -1076,7 +1147,7 @@ func file_jali_v1_admin_proto_init() {
 		return
 	}
 	file_jali_v1_audit_proto_init()
-	file_jali_v1_admin_proto_msgTypes[11].OneofWrappers = []any{
+	file_jali_v1_admin_proto_msgTypes[12].OneofWrappers = []any{
 		(*EraseRequest_Entries)(nil),
 		(*EraseRequest_Query)(nil),
 		(*EraseRequest_Person)(nil),
@@ -1087,7 +1158,7 @@ func file_jali_v1_admin_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_jali_v1_admin_proto_rawDesc), len(file_jali_v1_admin_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   15,
+			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

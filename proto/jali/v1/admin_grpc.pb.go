@@ -31,6 +31,7 @@ const (
 	AdminService_ExplainWitness_FullMethodName  = "/jali.v1.AdminService/ExplainWitness"
 	AdminService_PublishVerifier_FullMethodName = "/jali.v1.AdminService/PublishVerifier"
 	AdminService_Timestamp_FullMethodName       = "/jali.v1.AdminService/Timestamp"
+	AdminService_Backup_FullMethodName          = "/jali.v1.AdminService/Backup"
 )
 
 // AdminServiceClient is the client API for AdminService service.
@@ -58,6 +59,8 @@ type AdminServiceClient interface {
 	PublishVerifier(ctx context.Context, in *PublishVerifierRequest, opts ...grpc.CallOption) (*Activated, error)
 	// Timestamp obtains an RFC 3161 token over the log as it stands, and records it.
 	Timestamp(ctx context.Context, in *TimestampRequest, opts ...grpc.CallOption) (*Activated, error)
+	// Backup copies the state, without rows, to a directory on the gateway's host and records it.
+	Backup(ctx context.Context, in *BackupRequest, opts ...grpc.CallOption) (*Activated, error)
 }
 
 type adminServiceClient struct {
@@ -188,6 +191,16 @@ func (c *adminServiceClient) Timestamp(ctx context.Context, in *TimestampRequest
 	return out, nil
 }
 
+func (c *adminServiceClient) Backup(ctx context.Context, in *BackupRequest, opts ...grpc.CallOption) (*Activated, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Activated)
+	err := c.cc.Invoke(ctx, AdminService_Backup_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // AdminServiceServer is the server API for AdminService service.
 // All implementations must embed UnimplementedAdminServiceServer
 // for forward compatibility.
@@ -213,6 +226,8 @@ type AdminServiceServer interface {
 	PublishVerifier(context.Context, *PublishVerifierRequest) (*Activated, error)
 	// Timestamp obtains an RFC 3161 token over the log as it stands, and records it.
 	Timestamp(context.Context, *TimestampRequest) (*Activated, error)
+	// Backup copies the state, without rows, to a directory on the gateway's host and records it.
+	Backup(context.Context, *BackupRequest) (*Activated, error)
 	mustEmbedUnimplementedAdminServiceServer()
 }
 
@@ -258,6 +273,9 @@ func (UnimplementedAdminServiceServer) PublishVerifier(context.Context, *Publish
 }
 func (UnimplementedAdminServiceServer) Timestamp(context.Context, *TimestampRequest) (*Activated, error) {
 	return nil, status.Error(codes.Unimplemented, "method Timestamp not implemented")
+}
+func (UnimplementedAdminServiceServer) Backup(context.Context, *BackupRequest) (*Activated, error) {
+	return nil, status.Error(codes.Unimplemented, "method Backup not implemented")
 }
 func (UnimplementedAdminServiceServer) mustEmbedUnimplementedAdminServiceServer() {}
 func (UnimplementedAdminServiceServer) testEmbeddedByValue()                      {}
@@ -496,6 +514,24 @@ func _AdminService_Timestamp_Handler(srv interface{}, ctx context.Context, dec f
 	return interceptor(ctx, in, info, handler)
 }
 
+func _AdminService_Backup_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(BackupRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServiceServer).Backup(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AdminService_Backup_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServiceServer).Backup(ctx, req.(*BackupRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // AdminService_ServiceDesc is the grpc.ServiceDesc for AdminService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -550,6 +586,10 @@ var AdminService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Timestamp",
 			Handler:    _AdminService_Timestamp_Handler,
+		},
+		{
+			MethodName: "Backup",
+			Handler:    _AdminService_Backup_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},
