@@ -86,7 +86,7 @@ func run(ctx context.Context, only, out string) error {
 		return fmt.Errorf("-only: %w", err)
 	}
 	var rows []result
-	for _, s := range append(goSuites(), pathSuite(), pythonSuite()) {
+	for _, s := range append(goSuites(), pathSuite(), pythonSuite(), wireSuite()) {
 		if !slices.ContainsFunc(s.names, wanted.MatchString) {
 			continue
 		}

@@ -40,6 +40,7 @@ type bed struct {
 	version string // of dataOff
 	profile sdk.Config
 	next    atomic.Int64 // each question once
+	gateway *gateway.Gateway
 }
 
 const (
@@ -276,6 +277,7 @@ func (b *bed) serve(ctx context.Context, tmp string) (stop func() error, err err
 	if err := b.load(ctx, g, tmp); err != nil {
 		return nil, errors.Join(err, g.Close())
 	}
+	b.gateway = g
 	layout := gateway.Layout(b.dir)
 	if err := b.client(tmp); err != nil {
 		return nil, errors.Join(err, g.Close())
