@@ -11,9 +11,9 @@
 #
 # Guaranteed: the connection is TLS with the gateway's certificate verified against the profile's CA and its name, and with the client's
 # certificate; there is no accuracy, agreement or purpose by default; a refusal is an R error with the gateway's hint.
-# Not guaranteed: that a receipt was verified. The protocol of PostgreSQL has no place for it, and R no verifier: jali_receipt() gives the last
-# answer's, and jali_verify() checks it with the program `jali`, without the bytes of the result. Where figures must be verified before they
-# are seen, use sdk/python or `jali query`.
+# Not guaranteed: that a receipt was verified. The protocol of PostgreSQL has no place for it, and R no verifier: jali_query() keeps receipt and recorded
+# result of an answer, and jali_verify() checks them with the program `jali`; that the data frame shows this result is not checked. Where figures must be
+# verified before they are seen, use sdk/python or `jali query`.
 
 # jali_profile reads connection settings: a directory that `jali-gateway client new` wrote, or the path of a profile file with one profile. Files are named
 # relative to it. Only the plain form that the program writes is read: one "key: value" a line.
@@ -61,12 +61,12 @@ jali_connect <- function(profile, port = 5432, host = NULL, agreement = NULL, pu
 
 # jali_query asks and is charged, unless the same question was answered before. error is the accuracy: the half-width at 95 %, in persons or rows
 # for counts and in the output's unit for sums. error_for overrides it by output: c(kilos = 0.5). After each measure x come x_lo and x_hi,
-# its 95 % interval. Hidden figures are NA. attr(, "jali") has price_pu, decision and receipt.
+# its 95 % interval. Hidden figures are NA. attr(, "jali") has price, decision, receipt and result.
 jali_query <- function(con, sql, error, error_for = NULL) {
   on.exit(jali_set(con, "intervals", "off"))
   frame <- jali_ask(con, sql, error, error_for, intervals = TRUE)
   show <- function(name) jali_show(con, name)
-  structure(jali_intervals(frame), jali = list(price = show("price"), decision = show("decision"), receipt = show("receipt")))
+  structure(jali_intervals(frame), jali = list(price = show("price"), decision = show("decision"), receipt = show("receipt"), result = show("result")))
 }
 
 # jali_quote tells price and half-widths, and whether the question would be answered now. Free; no data is touched. A data frame of item and value.
@@ -79,13 +79,15 @@ jali_quote <- function(con, sql, error, error_for = NULL) {
 # jali_receipt is the receipt of the last answer on the connection, as text: keep it.
 jali_receipt <- function(con) jali_show(con, "receipt")
 
-# jali_verify checks a receipt against the log's verifier keys with the program `jali`, and returns what was checked. The bytes of the result are not
-# among it: the PostgreSQL port does not send them.
-jali_verify <- function(receipt, vkeys, program = "jali") {
-  file <- tempfile(fileext = ".json")
-  on.exit(unlink(file))
-  writeBin(charToRaw(enc2utf8(receipt)), file)
-  said <- suppressWarnings(system2(program, c("receipt", "verify", shQuote(file), "--vkeys", shQuote(vkeys)), stdout = TRUE, stderr = TRUE))
+# jali_verify checks the receipt of an answer of jali_query, and the recorded result with it, against the log's verifier keys, by the program `jali`. It
+# returns what was checked. Keep both texts, attr(answer, "jali")$receipt and $result: they verify offline, years later.
+jali_verify <- function(answer, vkeys, program = "jali") {
+  kept <- attr(answer, "jali")
+  files <- tempfile(c("receipt", "result"), fileext = ".json")
+  on.exit(unlink(files))
+  for (i in 1:2) writeBin(charToRaw(enc2utf8(kept[[c("receipt", "result")[i]]])), files[i])
+  args <- c("receipt", "verify", shQuote(files[1]), "--result", shQuote(files[2]), "--vkeys", shQuote(vkeys))
+  said <- suppressWarnings(system2(program, args, stdout = TRUE, stderr = TRUE))
   if (!is.null(attr(said, "status"))) jali_stop("the receipt does not verify: ", paste(said, collapse = "\n"), hint = "do not use the answer; keep the receipt and tell the custodian")
   said
 }
