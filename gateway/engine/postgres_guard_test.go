@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -21,7 +22,7 @@ func countPersons(t testing.TB, e *Engine) (int64, error) {
 	t.Helper()
 	p, err := query.Compile(e.catalog, "SELECT COUNT(*) FROM person")
 	if err != nil {
-		t.Fatal(err)
+		return 0, err
 	}
 	cells, err := e.run(t.Context(), p, [32]byte{})
 	if err != nil {
@@ -45,6 +46,19 @@ func testSealed(t *testing.T, a *agency) {
 	}
 	if err := e.CheckLockdown(t.Context()); err != nil {
 		t.Fatal(err)
+	}
+	// Many questions at once share a few connections.
+	var all sync.WaitGroup
+	for range 40 {
+		all.Go(func() {
+			if n, err := countPersons(t, e); err != nil || n != int64(len(sheets["person"].rows)) {
+				t.Errorf("among others: %d persons, %v", n, err)
+			}
+		})
+	}
+	all.Wait()
+	if n := a.SQL(t, "agency", "SELECT count(*) BETWEEN 2 AND 8 FROM pg_stat_activity WHERE usename = 'jali_reader'"); n != "t" {
+		t.Error("the connections are not pooled")
 	}
 	// The superuser's own INSERT meets the trigger.
 	refused := a.SQL(t, "agency", `DO $$ BEGIN INSERT INTO `+schema+`.person SELECT * FROM `+schema+`.person LIMIT 1; RAISE 'inserted';
