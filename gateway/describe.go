@@ -92,11 +92,13 @@ var errShape = errors.New("describe table function")
 
 // derivedShapes runs the table function on made-up figures: its columns follow from the question alone, never from the figures.
 func (a *ask) derivedShapes() ([]Shape, error) {
-	s := a.analysis()
-	if s == nil || a.plan.Private {
+	if a.plan.Private {
 		return nil, errShape
 	}
-	s.MinGroup = 0
+	if err := a.arm(0); err != nil {
+		return nil, fmt.Errorf("%w: %w", errShape, err)
+	}
+	s := a.analysis()
 	d, err := analysis.Derive(*s, protect.Encode(a.madeUp()))
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errShape, err)
