@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -60,7 +61,7 @@ func restoreBackup(cmd *cobra.Command, dir, from, keys string, unwitnessed bool)
 	if err != nil {
 		return usage("name the directory that backup wrote", "%s is not a backup: %w", from, err)
 	}
-	got, err := gateway.RestoreBackup(cmd.Context(), gateway.Config{Dir: dir, Witness: gateway.WitnessConfig(cfg.Witness), Operator: operatorLog(cfg.LogLevel)}, from, keys, unwitnessed)
+	got, err := gateway.RestoreBackup(cmd.Context(), gateway.Config{Dir: dir, Now: time.Now, Witness: gateway.WitnessConfig(cfg.Witness), Operator: operatorLog(cfg.LogLevel)}, from, keys, unwitnessed)
 	switch {
 	case errors.Is(err, gateway.ErrRollback):
 		return &coded{code: gateway.ExitRollback, err: err, hint: "it is in place, and does not serve: jali-gateway restore --dir " + dir + " --export DIR --order TEXT brings it up to date"}
