@@ -42,5 +42,6 @@ Description: protected answers about data that stays where it is
 CONTROL
 (cd "$root" && find usr -type f -print0 | sort -z | xargs -0 md5sum) >"$root/DEBIAN/md5sums"
 find "$root" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
-dpkg-deb --root-owner-group -Zxz -z6 --build "$root" "$out" >/dev/null
+# One thread: how many there are would show in the bytes.
+dpkg-deb --root-owner-group --threads-max=1 -Zzstd -z9 --build "$root" "$out" >/dev/null
 sha256sum "$out"
