@@ -11,7 +11,7 @@ TIME ?= 30s
 ONLY ?= .
 FUZZ_SMOKE ?= 5000x
 
-.PHONY: build demo test unit browser oidc clients oracle race fuzz-smoke bench lint fuzz proto proto-check wasm libs python python-stubs setup clean
+.PHONY: build console console-check demo test unit browser oidc clients oracle race fuzz-smoke bench lint fuzz proto proto-check wasm libs python python-stubs setup clean
 
 setup: build/setup.stamp
 build/setup.stamp: tools/setup.sh go.mod
@@ -20,15 +20,26 @@ build/setup.stamp: tools/setup.sh go.mod
 	@touch $@
 
 # The three programs: the gateway with its engine (cgo), and two static ones without C.
-build: setup
+build: setup console
 	CGO_ENABLED=1 go build -trimpath -o build/bin/jali-gateway ./cmd/jali-gateway
 	CGO_ENABLED=0 go build -trimpath -o build/bin/jali ./cmd/jali
 	CGO_ENABLED=0 go build -trimpath -o build/bin/jali-auditor ./cmd/jali-auditor
 
+# The browser console (console/), compiled into the gateway by go:embed. npm takes nothing but what console/package-lock.json pins.
+console: setup build/console.stamp
+build/console.stamp: $(shell find console -path console/node_modules -prune -o -type f -print 2>/dev/null) audit/wasm/verify.js crypto/cohort/wasm/cohort.mjs $(shell find audit crypto -name '*.go' ! -name '*_test.go') tools/setup.sh
+	@mkdir -p build
+	@tools/setup.sh console
+	@touch $@
+
+# The console's types, its texts in all languages, and its generated code.
+console-check: console proto-check
+	@PATH=$(CURDIR)/build/node/bin:$$PATH && cd console && npm run -s check && tools/generate.sh check
+
 demo: build
 	@build/bin/jali-gateway demo --persons $(PERSONS) $(if $(SERVE),--serve)
 
-test: build lint proto-check unit oracle race fuzz-smoke
+test: build lint proto-check console-check unit oracle race fuzz-smoke
 	@echo "make test: all parts passed"
 
 # Everything, against the real programs where a program is what is tested.

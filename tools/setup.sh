@@ -8,6 +8,7 @@
 #   tools/setup.sh oidc       an OpenID provider (npm, tools/oidc), for the tests of tokens
 #   tools/setup.sh clients    psql, R, ODBC and a JDK from Debian, a JDBC driver from Maven Central, and Python and Go clients, for the tests of clients
 #   tools/setup.sh package    debootstrap, systemd-analyze and curl, for the test of the Debian package
+#   tools/setup.sh console    builds the browser console with npm, into gateway/console/dist
 #   tools/setup.sh browser    Chromium from Debian and what drives it, for the tests of pages; where it cannot be had these are skipped
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -36,6 +37,36 @@ if [ "${1:-}" = package ]; then
 	fi
 	exit 0
 fi
+# Vite needs a newer Node than some Debians have; then npm brings one.
+NODE=22.21.1
+node_ready() { command -v node >/dev/null && node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 22 || (a === 22 && b >= 12) || (a === 20 && b >= 19) ? 0 : 1)'; }
+
+if [ "${1:-}" = console ]; then
+	if ! node_ready; then
+		case $(uname -m) in x86_64) arch=x64 ;; aarch64) arch=arm64 ;; *) arch= ;; esac
+		if [ ! -x build/node/bin/node ] && [ -n "$arch" ]; then
+			mkdir -p build/node
+			npm install --prefix build/node --no-save --no-audit --no-fund --ignore-scripts --loglevel=error "node-linux-$arch@$NODE"
+			mkdir -p build/node/bin
+			ln -sf "../node_modules/node-linux-$arch/bin/node" build/node/bin/node
+		fi
+		PATH=$PWD/build/node/bin:$PATH
+		node_ready || {
+			echo "error: the console is built with Node 20.19, 22.12 or later" >&2
+			echo "hint: install one, then run make again" >&2
+			exit 1
+		}
+	fi
+	mkdir -p build/wasm
+	for part in verify:./audit/wasm cohort:./crypto/cohort/wasm; do
+		GOOS=js GOARCH=wasm CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o "build/wasm/jali-${part%%:*}.wasm" "${part#*:}"
+	done
+	cp "$(go env GOROOT)/lib/wasm/wasm_exec.js" build/wasm/
+	cd console
+	npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	exec npm run -s build
+fi
+
 if [ "${1:-}" = browser ]; then
 	if [ ! -x /usr/bin/chromium ]; then
 		if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
@@ -44,7 +75,7 @@ if [ "${1:-}" = browser ]; then
 		fi
 		export DEBIAN_FRONTEND=noninteractive
 		apt-get update -qq
-		apt-get install -y -qq --no-install-recommends chromium >/dev/null
+		apt-get install -y -qq --no-install-recommends chromium fonts-noto-cjk >/dev/null
 	fi
 	mkdir -p build/tools/browser
 	cp tools/browser/package.json tools/browser/package-lock.json build/tools/browser/

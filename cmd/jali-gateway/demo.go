@@ -68,7 +68,12 @@ func demo(ctx context.Context, out io.Writer, persons int, keep bool) (err error
 	if keep {
 		fmt.Fprintf(out, "\nserving on %s until interrupted\nresearcher  jali --profile %s catalog\nregulator   jali-auditor list --profile %s\n",
 			t.endpoint, t.profile("researcher"), t.profile("regulator"))
+		if err := t.console(ctx); err != nil {
+			return err
+		}
 		<-ctx.Done()
+	} else {
+		fmt.Fprintf(out, "The browser console was at %s/console/ : make demo SERVE=1 goes on serving, and prints a link that opens it in each role.\n", t.endpoint)
 	}
 	cancel()
 	if err := <-done; err != nil {
@@ -172,11 +177,30 @@ func (t *tour) prepare(ctx context.Context, persons int) error {
 }
 
 func (t *tour) clients() error {
-	for role, org := range map[identity.Role]string{identity.Researcher: examples.Org, identity.Regulator: "Data Protection Authority"} {
+	for role, org := range map[identity.Role]string{identity.Researcher: examples.Org, identity.Regulator: "Data Protection Authority", identity.Custodian: "Example Agency"} {
 		if _, err := issueClient(t.dir, string(role), org, role, filepath.Join(t.tmp, string(role)), t.endpoint); err != nil {
 			return err
 		}
 	}
+	return nil
+}
+
+// console prints how to open the browser console in each role.
+func (t *tour) console(ctx context.Context) error {
+	fmt.Fprintf(t.out, "\nbrowser console  %s/console/ (its certificate is of a development authority: the browser asks whether to go on)\neach link opens once, within five minutes:\n", t.endpoint)
+	for _, role := range []identity.Role{identity.Researcher, identity.Regulator, identity.Custodian} {
+		pair, err := linkCertificate(t.dir, filepath.Dir(t.profile(string(role))), "", "", "")
+		if err != nil {
+			return err
+		}
+		url, _, err := consoleLink(ctx, t.dir, t.endpoint, pair)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(t.out, "%-11s %s\n", role, url)
+	}
+	fmt.Fprintf(t.out, "another link: jali-gateway console link --dir %s --client %s\nthe log's keys, to enter under Proof: %s\n",
+		t.dir, filepath.Dir(t.profile("regulator")), filepath.Join(filepath.Dir(t.profile("regulator")), "vkeys"))
 	return nil
 }
 

@@ -104,6 +104,7 @@ export default {
   detailErased: "Erased by law ({law}). That it existed stays on record; its content is gone for everybody.",
   detailWithheld: "Not for you, or erased. The entry still commits to it:",
   detailWrong: "This is not the text that the entry commits to. It is not shown.",
+  detailLines: "{n} lines",
   detailsChecked: "Each text shown has the SHA-256 that its entry commits to.",
   agreementsTitle: "Agreements",
   agreementsLead: "Who may ask what, and what they have spent. The curves are added up in this browser from the verified entries.",

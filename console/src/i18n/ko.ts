@@ -106,6 +106,7 @@ const ko: Texts = {
   detailErased: "법에 따라 삭제됨({law}). 존재했다는 사실은 기록에 남고 내용은 누구에게도 남아 있지 않습니다.",
   detailWithheld: "공개 대상이 아니거나 삭제되었습니다. 항목은 여전히 이를 확약합니다:",
   detailWrong: "항목이 확약한 글이 아니므로 보이지 않습니다.",
+  detailLines: "{n}줄",
   detailsChecked: "보이는 글의 SHA-256은 모두 항목의 확약과 같습니다.",
   agreementsTitle: "협약",
   agreementsLead: "누가 무엇을 물을 수 있고 얼마를 썼는가. 곡선은 검증된 항목에서 이 브라우저가 더한 것입니다.",

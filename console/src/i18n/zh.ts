@@ -106,6 +106,7 @@ const zh: Texts = {
   detailErased: "依法删除（{law}）。其存在仍留有记录；内容对所有人都已消失。",
   detailWithheld: "不对您公开，或已删除。该条记录仍对其作出承诺：",
   detailWrong: "这不是该条记录所承诺的文本，因此不予显示。",
+  detailLines: "{n} 行",
   detailsChecked: "所示每段文本的 SHA-256 均与记录中的承诺一致。",
   agreementsTitle: "协议",
   agreementsLead: "谁可以问什么，以及已经用了多少。曲线由本浏览器根据已验证的记录累加得出。",

@@ -169,6 +169,7 @@ const flows = {
     await page.locator("ol a", { hasText: "INTENT" }).first().click();
     await page.waitForSelector("article", patient);
     await page.waitForSelector("article pre", patient);
+    await page.click("article details:not(.raw) summary");
     const opened = (await texts(page, "main"))[0];
     await page.click("article button");
     await page.waitForSelector("article [role=status]", patient);
