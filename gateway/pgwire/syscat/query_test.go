@@ -113,6 +113,7 @@ func TestRefused(t *testing.T) {
 		"SELECT 1 INTO x FROM pg_class":             "0A000",
 		"SELECT 1 FROM pg_class FOR UPDATE":         "0A000",
 		"SELECT (":                                  "42601",
+		"SELECT $$x$$":                              "0A000",
 		"SELECT $1":                                 "0A000",
 		"SELECT 1 -- '":                             "0A000",
 		"SELECT /* ' */ 1":                          "0A000",
