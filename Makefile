@@ -11,7 +11,7 @@ TIME ?= 30s
 ONLY ?= .
 FUZZ_SMOKE ?= 5000x
 
-.PHONY: build console console-check demo test unit browser oidc clients oracle race fuzz-smoke bench lint fuzz proto proto-check wasm libs python python-stubs setup clean
+.PHONY: build console console-check demo test unit browser oidc clients oracle race fuzz-smoke attacks attacks-search bench lint fuzz proto proto-check wasm libs python python-stubs setup clean
 
 setup: build/setup.stamp
 build/setup.stamp: tools/setup.sh go.mod
@@ -81,6 +81,15 @@ fuzz-smoke: setup
 # Coverage-guided fuzzing of every parser: make fuzz TIME=10m
 fuzz: setup
 	@tools/fuzz.sh $(TIME)
+
+# The attack suite at full counts against the programs as they ship, as a table, build/attacks.md and build/attacks.json; `make unit` runs it fast.
+# ONLY=regexp picks numbers.
+attacks: build
+	@JALI_BIN=$(CURDIR)/build/bin go run ./tools/attacks -long -only '$(ONLY)' -out build/attacks
+
+# An evolutionary search for questions that tell somebody's secret: make attacks-search TIME=24h
+attacks-search: build
+	@JALI_BIN=$(CURDIR)/build/bin JALI_SEARCH=$(TIME) go test -count=1 -timeout 48h -v -run '^TestSearch$$' ./attacks
 
 # Ratios in one run, as a table and build/bench.json: make bench ONLY=regexp runs a part.
 bench: build

@@ -1,0 +1,246 @@
+package attacks
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	jaliv1 "jali/proto/jali/v1"
+	"jali/sdk"
+)
+
+// keyExistence (19): the rare code of one person never appears as a group; public groups appear all, empty or not.
+func keyExistence(t *testing.T, x *arena) {
+	a := x.agree(t, rich, "left", "right")
+	seen, runs := 0, pick(10, 400)
+	for range runs {
+		r := x.ask(t, a, "left", "10", "SELECT icd, COUNT(DISTINCT person_id) AS n FROM trial WHERE "+x.fresh()+" GROUP BY icd")
+		common := false
+		for _, row := range r.Rows {
+			seen += digit(row[0].String() == "Z99")
+			common = common || row[0].String() == "I10"
+		}
+		if !common {
+			t.Error("control: the code of everybody else does not appear")
+		}
+	}
+	if seen > 0 {
+		t.Errorf("the code of one person appeared %d times", seen)
+	}
+	for _, d := range []string{"left", "right"} {
+		if r := x.ask(t, a, d, "3", "SELECT cell, note, COUNT(*) AS n FROM trial WHERE v > 1000 GROUP BY cell, note"); len(r.Rows) != 3*cells {
+			t.Errorf("%s: %d of %d public groups", d, len(r.Rows), 3*cells)
+		}
+	}
+	report(t, "19", "a key of one person appeared in %d of %d answers (threshold delta 1e-8); all %d public groups shown", seen, runs, 3*cells)
+}
+
+// emptyCohort (20): a filter that nobody or one person matches: same shape, same status, noise in both.
+func emptyCohort(t *testing.T, x *arena) {
+	a := x.agree(t, rich, "left")
+	differ := map[string]map[string]bool{}
+	runs := pick(10, 100)
+	for i := range runs {
+		for name, q := range map[string]string{"nobody": "v = 51", "one": "v > 1000 AND cell = 9"} {
+			r := x.ask(t, a, "left", "30", fmt.Sprintf("SELECT COUNT(*) AS n, AVG(v) AS m FROM trial WHERE %s AND dummy < %d", q, 5000+i))
+			if len(r.Rows) != 1 || len(r.Rows[0]) != 2 {
+				t.Errorf("%s: %d rows", name, len(r.Rows))
+			}
+			if differ[name] == nil {
+				differ[name] = map[string]bool{}
+			}
+			differ[name][string(r.Raw)] = true
+		}
+	}
+	for name, seen := range differ {
+		if len(seen) < 2 && runs >= 10 {
+			// All answers alike: hidden each time, or no noise; hidden in all ten with noise of 15 is a chance of less than 1 in 100.
+			t.Logf("%s: %d distinct answers in %d", name, len(seen), runs)
+		}
+	}
+	if len(differ["nobody"]) < 2 && len(differ["one"]) > 2 || len(differ["one"]) < 2 && len(differ["nobody"]) > 2 {
+		t.Errorf("distinct answers: %d for nobody, %d for one person", len(differ["nobody"]), len(differ["one"]))
+	}
+	report(t, "20", "nobody and one person: same shape; %d and %d distinct answers in %d", len(differ["nobody"]), len(differ["one"]), runs)
+}
+
+// said is what a caller hears, without what names the data set.
+func said(r *sdk.Result, err error) string {
+	if err == nil {
+		return fmt.Sprintf("answer %d rows %v", len(r.Rows), r.PricePU)
+	}
+	return strings.NewReplacer("left", "D", "right", "D").Replace(fmt.Sprintf("%T %v %s", err, err, sdk.Hint(err)))
+}
+
+// errorOracle (21): what fails for the target only must not be heard: class, text and charge are equal on both neighbours.
+func errorOracle(t *testing.T, x *arena) {
+	a := x.agree(t, rich, "left", "right")
+	queries := []string{
+		"SELECT COUNT(*) FROM trial WHERE 1 / (v - 1000000000000) > 0", "SELECT SUM(1 / (v - 1000000000000)) FROM trial", "SELECT SUM(CAST(note AS integer)) FROM trial", "SELECT SUM(SQRT(50 - v)) FROM trial",
+		"SELECT SUM(LN(100 - v)) FROM trial", "SELECT SUM(v * v * v) FROM trial", "SELECT SUM(v * 1000000) FROM trial WHERE target = 1", "SELECT SUM(CASE WHEN v > 1000 THEN 1 / (v - v) ELSE 0 END) FROM trial",
+		"SELECT AVG(v) FROM trial WHERE target = 1", "SELECT VAR_SAMP(v), STDDEV_SAMP(v) FROM trial WHERE target = 1 AND cell = 3", "SELECT SUM(v + v) FROM trial", "SELECT SUM(GREATEST(v, 1)) FROM trial",
+		"SELECT SUM(CLIP(v, 0, 10)) FROM trial WHERE v > 1000", "SELECT note, COUNT(*) FROM trial WHERE v BETWEEN 999999999999 AND 1000000000000 GROUP BY note",
+	}
+	for _, q := range queries {
+		var heard [2]string
+		for i, d := range []string{"left", "right"} {
+			r, err := x.mallory.Query(t.Context(), sdk.Query{Agreement: a, Purpose: "DUO:0000042", Dataset: d, Error: "500", SQL: q})
+			heard[i] = said(r, err)
+			if errors.Is(err, sdk.ErrNoAnswer) {
+				t.Errorf("%s: no answer from %s", q, d)
+			}
+		}
+		if heard[0] != heard[1] {
+			t.Errorf("%s\n%s\n%s", q, heard[0], heard[1])
+		}
+	}
+	report(t, "21", "%d questions that would fail for one person: equal replies and charges", len(queries))
+}
+
+// timing (22): how long a question takes that finds the target's rows, or none. Client and gateway are warm, the order is random, the first
+// twentieth is left out. Times at the client include what else the machine does: a difference of some milliseconds takes the long set to see.
+func timing(t *testing.T, x *arena) {
+	a := x.agree(t, rich, "left", "right")
+	rng := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 0))
+	var took [2][]float64
+	n := pick(60, 5000)
+	for i := range 2 * n {
+		side := rng.IntN(2)
+		began := time.Now()
+		x.ask(t, a, []string{"left", "right"}[side], "100", "SELECT COUNT(*) AS n FROM trial WHERE v > 1000 AND target = 1 AND "+x.fresh())
+		if i > n/10 {
+			took[side] = append(took[side], float64(time.Since(began))/1e6)
+		}
+	}
+	// Interference of other programs is heavy-tailed; what is compared is what the slot leaves. The Kolmogorov-Smirnov limit of 0.01.
+	p := ksTail(took[0], took[1])
+	if p < 1e-4 {
+		t.Errorf("times differ: p = %.2g, medians %.2f and %.2f ms", p, median(took[0]), median(took[1]))
+	}
+	// A question that missed its slot leaves two rungs later: that would be seen.
+	missed := slices.Clone(took[0])
+	for i := range missed {
+		missed[i] += 300
+	}
+	if q := ksTail(missed, took[1]); q > 1e-4 {
+		t.Errorf("control: missed slots are not seen in %d runs (p = %.2g)", n, q)
+	}
+	report(t, "22", "Kolmogorov-Smirnov p = %.3f over %d and %d runs, medians %.2f and %.2f ms", p, len(took[0]), len(took[1]), median(took[0]), median(took[1]))
+}
+
+func median(xs []float64) float64 {
+	ys := slices.Sorted(slices.Values(xs))
+	return ys[len(ys)/2]
+}
+
+// ksTail is the two-sample Kolmogorov-Smirnov p-value (asymptotic).
+func ksTail(a, b []float64) float64 {
+	a, b = slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b))
+	d, i, j := 0.0, 0, 0
+	for i < len(a) && j < len(b) {
+		if a[i] <= b[j] {
+			i++
+		} else {
+			j++
+		}
+		d = max(d, math.Abs(float64(i)/float64(len(a))-float64(j)/float64(len(b))))
+	}
+	m := math.Sqrt(float64(len(a)*len(b)) / float64(len(a)+len(b)))
+	lambda, p := (m+0.12+0.11/m)*d, 0.0
+	for k := 1; k <= 100; k++ {
+		p += 2 * math.Pow(-1, float64(k-1)) * math.Exp(-2*lambda*lambda*float64(k*k))
+	}
+	return min(max(p, 0), 1)
+}
+
+// responseSize (24): the recorded answer has one length for one shape. The typed copy beside it has one per number of figures that are hidden,
+// which the answer says (docs/security-evaluation.md: an observer of the network may count them).
+func responseSize(t *testing.T, x *arena) {
+	a := x.agree(t, rich, "left", "right")
+	service := jaliv1.NewQueryServiceClient(x.mallory.Conn())
+	recorded, sizes := map[int]int{}, map[int]map[int]int{}
+	for range pick(10, 100) {
+		where := x.fresh()
+		for _, d := range []string{"left", "right"} {
+			for _, filter := range []string{"v > 1000", "v >= 0"} {
+				answer, err := service.Query(t.Context(), &jaliv1.QueryRequest{
+					Agreement: a, Purpose: "DUO:0000042", Dataset: d, Error: "400", Sql: "SELECT note, COUNT(*) AS n, SUM(v) AS s FROM trial WHERE " + filter + " AND " + where + " GROUP BY note",
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				// The receipt names entries and prices: public, and of their own length. So do the balances.
+				answer.Receipt, answer.Budget = nil, nil
+				recorded[len(answer.GetResult())]++
+				hidden := 0
+				for _, row := range answer.GetRows() {
+					hidden += digit(row.GetHidden())
+				}
+				if sizes[hidden] == nil {
+					sizes[hidden] = map[int]int{}
+				}
+				sizes[hidden][proto.Size(answer)]++
+			}
+		}
+	}
+	if len(recorded) != 1 {
+		t.Errorf("recorded answers of one shape have %d lengths: %v", len(recorded), recorded)
+	}
+	for hidden, lengths := range sizes {
+		if len(lengths) != 1 {
+			t.Errorf("messages of one shape with %d hidden groups have %d lengths: %v", hidden, len(lengths), lengths)
+		}
+	}
+	report(t, "24", "recorded answers of one shape have %d length, messages %d: one for each number of hidden groups", len(recorded), len(sizes))
+}
+
+// priceOracle (27): quotes on both neighbours are byte-identical but for the id.
+func priceOracle(t *testing.T, x *arena) {
+	a := x.agree(t, budget, "left", "right")
+	queries := []string{
+		"SELECT COUNT(*) FROM trial", "SELECT COUNT(*) FROM trial WHERE target = 1", "SELECT cell, COUNT(*) AS n, SUM(v) AS s FROM trial GROUP BY cell", "SELECT AVG(v) AS a, VAR_SAMP(v) AS b FROM trial WHERE v > 1000",
+		"SELECT kind, COUNT(*) AS n FROM multi GROUP BY kind", "SELECT icd, COUNT(DISTINCT person_id) AS n FROM trial GROUP BY icd", "SELECT plot, COUNT(DISTINCT person_id) AS n FROM multi GROUP BY plot",
+		"SELECT COUNT(*) FROM trial WHERE person_id IN (SELECT person_id FROM multi WHERE kind = 3)",
+	}
+	for _, q := range queries {
+		var texts [2]string
+		for i, d := range []string{"left", "right"} {
+			quote, err := x.mallory.Quote(t.Context(), sdk.Query{Agreement: a, Purpose: "DUO:0000042", Dataset: d, Error: "40", SQL: q})
+			if err != nil {
+				t.Fatalf("%s: %v", q, err)
+			}
+			b, err := json.Marshal(quote)
+			if err != nil {
+				t.Fatal(err)
+			}
+			fields := map[string]any{}
+			if err := json.Unmarshal(b, &fields); err != nil {
+				t.Fatal(err)
+			}
+			// The id, the time, and the digest of the data version, which the record publishes, with the plan's digest over it.
+			maps.DeleteFunc(fields, func(name string, _ any) bool { return name == "quote_id" || strings.Contains(name, "expires") })
+			if plan, ok := fields["plan"].(map[string]any); ok {
+				delete(plan, "version")
+				delete(plan, "hash")
+			}
+			b, err = json.Marshal(fields)
+			if err != nil {
+				t.Fatal(err)
+			}
+			texts[i] = strings.NewReplacer("left", "D", "right", "D").Replace(string(b))
+		}
+		if texts[0] != texts[1] {
+			t.Errorf("%s\n%s\n%s", q, texts[0], texts[1])
+		}
+	}
+	report(t, "27", "%d quotes equal on both neighbours", len(queries))
+}
