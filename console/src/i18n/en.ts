@@ -144,6 +144,7 @@ export default {
   proofSeenAt: "the {n} entries that this browser verified on {when}",
   verifyAgain: "Verify again",
   checkpointDownload: "Save checkpoint",
+  forgetSeen: "Forget what it must continue",
   rememberNow: "Continue from here on",
   firstName: "The auditor's program",
   secondName: "Independent implementation",

@@ -146,6 +146,7 @@ const ko: Texts = {
   proofSeenAt: "이 브라우저가 {when}에 검증한 {n}건",
   verifyAgain: "다시 검증",
   checkpointDownload: "체크포인트 저장",
+  forgetSeen: "이어져야 하는 것 잊기",
   rememberNow: "이제부터 여기서 이어가기",
   firstName: "감사 프로그램",
   secondName: "독립 구현",

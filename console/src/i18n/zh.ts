@@ -146,6 +146,7 @@ const zh: Texts = {
   proofSeenAt: "本浏览器于 {when} 验证过的 {n} 条",
   verifyAgain: "重新验证",
   checkpointDownload: "保存检查点",
+  forgetSeen: "忘记须延续的记录",
   rememberNow: "以后从此处延续",
   firstName: "审计程序",
   secondName: "独立实现",

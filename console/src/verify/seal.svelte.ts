@@ -89,6 +89,14 @@ export function remember() {
   if (seal.verdict?.ok) keepSeen(seal.verdict);
 }
 
+// forget drops what was remembered. A log that is another one on purpose (a new year, another gateway at the address) is read from its beginning.
+export function forget() {
+  seal.seen = null;
+  localStorage.removeItem(seenKey);
+  seal.state = "idle";
+  return verify();
+}
+
 // useKeys pins the log's keys; empty: those that the gateway names.
 export function useKeys(text: string) {
   seal.vkeys = text.trim() === "" ? "" : text.trim() + "\n";
