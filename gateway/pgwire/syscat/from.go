@@ -18,9 +18,9 @@ func (e *engine) from(clause []*pg.Node, where *pg.Node, outer *scope) ([]*relat
 	conditions := conjuncts(where)
 	done := make([]bool, len(conditions))
 	at := combined{rows: [][][]any{{}}}
-	filter := func(all bool) {
+	filter := func(all bool, later []*pg.Node) {
 		for i, c := range conditions {
-			if done[i] || !all && !named(c, at.bound) {
+			if done[i] || !all && !e.settled(c, at.bound, later, outer) {
 				continue
 			}
 			done[i] = true
@@ -33,11 +33,11 @@ func (e *engine) from(clause []*pg.Node, where *pg.Node, outer *scope) ([]*relat
 			at.rows = kept
 		}
 	}
-	for _, n := range clause {
+	for i, n := range clause {
 		at = e.product(at, n, outer)
-		filter(false)
+		filter(false, clause[i+1:])
 	}
-	filter(true)
+	filter(true, nil)
 	return at.bound, at.rows
 }
 
@@ -56,27 +56,41 @@ func conjuncts(n *pg.Node) []*pg.Node {
 	return []*pg.Node{n}
 }
 
-// named reports that a condition is about nothing but relations that are bound: plain comparisons of columns and constants, which is what decides.
-func named(n *pg.Node, bound []*relation) bool {
+// settled reports that a condition is about nothing but relations that are bound: plain comparisons of columns and constants, of which no column can be
+// one of a relation still to come.
+func (e *engine) settled(n *pg.Node, bound []*relation, later []*pg.Node, outer *scope) bool {
+	settled := func(n *pg.Node) bool { return n == nil || e.settled(n, bound, later, outer) }
 	switch x := n.Node.(type) {
 	case *pg.Node_AConst:
 		return true
 	case *pg.Node_ColumnRef:
 		f := x.ColumnRef.Fields
-		if len(f) != 2 {
-			return false // without its relation's name it could be of one still to come
+		name := f[len(f)-1].GetString_().GetSval()
+		if len(f) == 2 {
+			return slices.ContainsFunc(bound, func(r *relation) bool { return r.alias == f[0].GetString_().GetSval() })
 		}
-		return slices.ContainsFunc(bound, func(r *relation) bool { return r.alias == f[0].GetString_().GetSval() })
+		return len(f) == 1 && slices.ContainsFunc(bound, func(r *relation) bool { return slices.Contains(r.cols, name) }) &&
+			!slices.ContainsFunc(later, func(n *pg.Node) bool { return e.mayHave(n, name, outer) })
 	case *pg.Node_AExpr:
-		return (x.AExpr.Lexpr == nil || named(x.AExpr.Lexpr, bound)) && (x.AExpr.Rexpr == nil || named(x.AExpr.Rexpr, bound))
+		return settled(x.AExpr.Lexpr) && settled(x.AExpr.Rexpr)
 	case *pg.Node_TypeCast:
-		return named(x.TypeCast.Arg, bound)
+		return settled(x.TypeCast.Arg)
 	case *pg.Node_NullTest:
-		return named(x.NullTest.Arg, bound)
+		return settled(x.NullTest.Arg)
 	case *pg.Node_List:
-		return !slices.ContainsFunc(x.List.Items, func(i *pg.Node) bool { return !named(i, bound) })
+		return !slices.ContainsFunc(x.List.Items, func(i *pg.Node) bool { return !settled(i) })
 	}
 	return false
+}
+
+// mayHave reports that an entry of FROM could have a column of that name: what is no plain relation could have any.
+func (e *engine) mayHave(n *pg.Node, name string, outer *scope) bool {
+	v := n.GetRangeVar()
+	if v == nil || v.Alias != nil && len(v.Alias.Colnames) > 0 {
+		return true
+	}
+	r, _ := e.relation(n, outer)
+	return slices.Contains(r.cols, name)
 }
 
 // product joins one more entry of FROM to what is there. Functions and subqueries may name what stands before them.
