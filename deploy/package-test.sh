@@ -48,25 +48,27 @@ if [ ! -e "$base.done" ]; then
 	touch "$base.done"
 fi
 cp -a "$base" "$root"
-in() { chroot "$root" "$@"; }
-files() { (cd "$root" && find . -xdev \( -path ./var/lib/dpkg -o -path ./var/log -o -path ./var/lib/jali -o -path ./proc -o -path ./dev -o -path ./tmp -o -path ./var/cache \) -prune -o -print | sort); }
+inside() { chroot "$root" "$@"; }
+files() { (cd "$root" && find . -xdev \( -path ./var/lib/dpkg -o -path ./var/log -o -path ./var/lib/jali -o -path ./proc -o -path ./run -o -path ./dev -o -path ./tmp -o -path ./var/cache \) -prune -o -print | sort); }
 files >"$work/before"
 cp "$work/one.deb" "$work/next.deb" "$root/tmp/"
 
-in dpkg -i /tmp/one.deb >/dev/null
-[ "$(in jali version | cut -d' ' -f2)" = 0.0.1 ] || fail "version of the installed program"
-[ "$(in stat -c '%U %a' /var/lib/jali)" = "jali 700" ] || fail "owner and mode of /var/lib/jali"
-in dpkg -V jali || fail "installed files differ from the package"
+inside dpkg -i /tmp/one.deb >/dev/null
+[ "$(inside jali version | cut -d' ' -f2)" = 0.0.1 ] || fail "version of the installed program"
+[ "$(inside stat -c '%U %a' /var/lib/jali)" = "jali 700" ] || fail "owner and mode of /var/lib/jali"
+inside dpkg -V jali || fail "installed files differ from the package"
 
 # As the unit runs it: its account, no privileges, its limits.
-as() { in prlimit --stack=8388608 --core=0 --nofile=65536 setpriv --reuid jali --regid jali --clear-groups --no-new-privs --bounding-set=-all --inh-caps=-all env -i PATH=/usr/bin:/bin HOME=/var/lib/jali "$@"; }
+run=(chroot "$root" prlimit --stack=8388608 --core=0 setpriv --reuid jali --regid jali --clear-groups --no-new-privs --bounding-set=-all --inh-caps=-all env -i PATH=/usr/bin:/bin HOME=/var/lib/jali)
+as() { "${run[@]}" "$@"; }
 state=/var/lib/jali/state
 as jali-gateway init --dir $state --origin package.test/1 >/dev/null
 sed -i 's/^listen: .*/listen: 127.0.0.1:0/' "$root$state/config.yaml"
 start() {
 	rm -f "$root$state/endpoint"
 	: >"$work/log"
-	as jali-gateway serve --dir $state >"$work/out" 2>"$work/log" &
+	# Not through the function: each command replaces itself, and the process is the gateway.
+	"${run[@]}" jali-gateway serve --dir $state >"$work/out" 2>"$work/log" &
 	server=$!
 	for _ in $(seq 100); do
 		[ ! -s "$root$state/endpoint" ] || break
@@ -97,19 +99,19 @@ halt
 
 sum() { sha256sum "$root$state/audit.db" "$root$state/keys.db" "$root$state/config.yaml"; }
 before=$(sum)
-in dpkg -i /tmp/next.deb >/dev/null
-[ "$(in jali-gateway version | cut -d' ' -f2)" = 0.0.2 ] || fail "version after the upgrade"
+inside dpkg -i /tmp/next.deb >/dev/null
+[ "$(inside jali-gateway version | cut -d' ' -f2)" = 0.0.2 ] || fail "version after the upgrade"
 [ "$before" = "$(sum)" ] || fail "the upgrade changed the state"
 as jali-gateway doctor --dir $state >"$work/doctor" || { cat "$work/doctor"; fail "doctor after the upgrade"; }
 start
 halt
-as jali-auditor verify --dir $state >/dev/null || fail "the log does not verify after the upgrade"
+"$root/usr/bin/jali-auditor" verify --dir "$root$state" >/dev/null || fail "the log does not verify after the upgrade"
 say "upgraded, the state is as it was"
 
-in dpkg -r jali >/dev/null
+inside dpkg -r jali >/dev/null
 [ ! -e "$root/usr/bin/jali-gateway" ] || fail "programs stay"
 [ -e "$root$state/audit.db" ] || fail "removing took the audit log"
-in dpkg -P jali >/dev/null 2>"$work/purge"
+inside dpkg -P jali >/dev/null 2>"$work/purge"
 [ -e "$root$state/audit.db" ] || fail "purging took the audit log"
 grep -q 'it stays' "$work/purge" || fail "purging does not say that the state stays"
 files >"$work/after"
