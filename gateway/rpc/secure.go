@@ -12,7 +12,7 @@ func trusted(c Config) (*identity.Trust, error) {
 		return c.Trust, nil
 	}
 	if c.Certificate == "" || c.Key == "" || c.ClientCA == "" {
-		return nil, errors.New("Trust, or Certificate, Key and ClientCA, are required")
+		return nil, errors.New("serve: Trust, or Certificate, Key and ClientCA, are required")
 	}
 	return identity.LoadTrust(identity.TrustConfig{Certificate: c.Certificate, Key: c.Key, ClientCA: c.ClientCA})
 }
