@@ -21,10 +21,24 @@ const noticing: Interceptor = (next) => async (request) => {
   }
 };
 
+// Reading a long log takes many calls, and the gateway limits how many a second: then the next one waits. Only reads of the log are repeated; whatever
+// could cost something is not.
+const waiting: Interceptor = (next) => async (request) => {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await next(request);
+    } catch (e) {
+      const c = ConnectError.from(e);
+      if (request.stream || request.service.typeName !== AuditService.typeName || c.code !== Code.ResourceExhausted || attempt >= 30) throw e;
+      await new Promise((resume) => setTimeout(resume, 1000));
+    }
+  }
+};
+
 export const transport = createConnectTransport({
   baseUrl: location.origin,
   useBinaryFormat: true,
-  interceptors: [noticing],
+  interceptors: [noticing, waiting],
   fetch: (input, init) => fetch(input, { ...init, credentials: "same-origin", redirect: "error" }),
 });
 
