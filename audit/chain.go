@@ -3,6 +3,7 @@ package audit
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/transparency-dev/merkle/compact"
 )
@@ -47,7 +48,7 @@ type Chain struct {
 	released map[uint64]uint64 // bitmap: word -> bits
 	counts   map[Kind]uint64
 	unknown  uint64
-	expected map[uint64][32]byte
+	expected map[uint64][][32]byte
 }
 
 // Active is a value that an entry made active: a policy bundle, a dataset version or an agreement version.
@@ -95,12 +96,12 @@ func (c *Chain) Next(line []byte) error {
 
 // Expect makes Next compare the log with a checkpoint that it signed before: whoever remembers one finds out if anything
 // below its size was changed since, and Unmet tells if the log has become shorter. Call it before the first Next of a chain
-// that began at entry 0.
+// that began at entry 0. Of several checkpoints of one size all count: what somebody shows now does not replace what was remembered.
 func (c *Chain) Expect(cp Checkpoint) {
 	if c.expected == nil {
-		c.expected = map[uint64][32]byte{}
+		c.expected = map[uint64][][32]byte{}
 	}
-	c.expected[cp.Size] = cp.Root
+	c.expected[cp.Size] = append(c.expected[cp.Size], cp.Root)
 }
 
 func (c *Chain) compare() error {
@@ -108,7 +109,8 @@ func (c *Chain) compare() error {
 	if !ok {
 		return nil
 	}
-	if root, err := c.Root(); err != nil || root != want {
+	root, err := c.Root()
+	if err != nil || slices.ContainsFunc(want, func(w [32]byte) bool { return w != root }) {
 		return &EntryError{c.n - 1, "", fmt.Errorf("%w (somewhere up to this entry)", ErrHistory)}
 	}
 	delete(c.expected, c.n)

@@ -250,9 +250,11 @@ func TestChainExpects(t *testing.T) {
 		}
 		return Checkpoint{Size: uint64(n), Root: r}
 	}
-	run := func(b *builder, n int, kept Checkpoint) error {
+	run := func(b *builder, n int, kept ...Checkpoint) error {
 		c := NewChain(logOrigin, logKeys, nil)
-		c.Expect(kept)
+		for _, cp := range kept {
+			c.Expect(cp)
+		}
 		for _, l := range b.lines[:n] {
 			if err := c.Next([]byte(l)); err != nil {
 				return err
@@ -269,6 +271,10 @@ func TestChainExpects(t *testing.T) {
 	}
 	if err := run(rebuilt, 11, root(honest, 8)); !errors.Is(err, ErrHistory) {
 		t.Errorf("rebuilt: %v, want ErrHistory", err)
+	}
+	// A checkpoint that the rebuilt log shows of itself does not make up for the one remembered of the same size.
+	if err := run(rebuilt, 11, root(honest, 8), root(rebuilt, 8)); !errors.Is(err, ErrHistory) {
+		t.Errorf("rebuilt, with a checkpoint of its own: %v, want ErrHistory", err)
 	}
 	if err := run(honest, 7, root(honest, 8)); !errors.Is(err, ErrHistory) {
 		t.Errorf("cut: %v, want ErrHistory", err)

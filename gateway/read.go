@@ -218,6 +218,16 @@ func (g *Gateway) Checkpoint(identity.Principal) ([]byte, string, []string, erro
 	return g.log.Checkpoint(), g.log.Origin(), g.log.VKeys(), nil
 }
 
+// Cosigned is the latest checkpoint that enough witnesses have cosigned, with their cosignatures; nil while there is none. Readers
+// judge it by their own copy of the seal policy.
+func (g *Gateway) Cosigned(identity.Principal) ([]byte, error) {
+	note, err := g.log.CosignedCheckpoint()
+	if err != nil {
+		return nil, unavailable()
+	}
+	return note, nil
+}
+
 // Final is the last checkpoint of the log before this one; empty for a log that began by itself.
 func (g *Gateway) Final() []byte { return g.log.Final() }
 

@@ -33,7 +33,10 @@ type Report struct {
 	Audience      string
 	Details       uint64
 	Holds         []audit.Held // that stand, whether or not their time has come
-	Checks        []string
+	// Cosigned is the checkpoint in the file cosigned, found to lie on this log; nil if there is none. Whose cosignatures it has, and
+	// whether they are enough, is for the reader's own quorum to say.
+	Cosigned *audit.Checkpoint
+	Checks   []string
 }
 
 // Verify checks an export completely: every file it must have, byte for byte. With keys nil the keys in the directory are
@@ -102,6 +105,9 @@ func (v *verifier) run() (Report, error) {
 	for _, cp := range v.earlier {
 		v.chain.Expect(cp)
 		rep.note("the log continues the one of %d entries whose checkpoint was kept", cp.Size)
+	}
+	if rep.Cosigned, err = v.cosigned(); err != nil {
+		return Report{}, err
 	}
 	if err := v.entries(disclosed, &rep); err != nil {
 		return Report{}, err
@@ -215,6 +221,37 @@ func (v *verifier) packed(seq uint64) ([]byte, error) {
 		}
 	}
 	return line, nil
+}
+
+// cosigned reads the checkpoint with cosignatures, if there is one, and has the chain pass through it.
+func (v *verifier) cosigned() (*audit.Checkpoint, error) {
+	note, err := v.read("cosigned", 1<<20)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	cp, err := openCosigned(v.keys, note, v.cp.Size)
+	if err == nil && cp != nil {
+		v.chain.Expect(*cp)
+	}
+	return cp, err
+}
+
+// openCosigned verifies the log's own signatures on a cosigned checkpoint; nil if note is empty.
+func openCosigned(keys *audit.Keys, note []byte, size uint64) (*audit.Checkpoint, error) {
+	if len(note) == 0 {
+		return nil, nil
+	}
+	cp, err := keys.OpenCheckpoint(note)
+	if err != nil {
+		return nil, fmt.Errorf("%w: cosigned: %w", ErrInvalid, err)
+	}
+	if cp.Size > size {
+		return nil, fmt.Errorf("%w: witnesses have cosigned %d entries, here are %d", ErrInvalid, cp.Size, size)
+	}
+	return &cp, nil
 }
 
 // final reads the last checkpoint of the log before this one, if this one goes on from another.

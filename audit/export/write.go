@@ -31,6 +31,8 @@ type Source struct {
 	Checkpoint []byte
 	// Final is the last checkpoint of the log before this one, to which the GENESIS commits; empty for a log that began by itself.
 	Final []byte
+	// Cosigned is a checkpoint with the cosignatures of witnesses, of no more entries than Checkpoint; empty: there is none.
+	Cosigned []byte
 	// Policy is the quorum file under which receipts count as sealed; empty: none is in force.
 	Policy []byte
 	// Entries returns header lines from a number on, at least one while there are any below the checkpoint's size.
@@ -95,6 +97,13 @@ func (w *writer) run() error {
 			return errors.Join(err, jsonl.close())
 		}
 	}
+	cosigned, err := openCosigned(w.src.Keys, w.src.Cosigned, w.cp.Size)
+	if err != nil {
+		return err
+	}
+	if cosigned != nil {
+		w.chain.Expect(*cosigned)
+	}
 	err = w.entries(jsonl, open)
 	err = errors.Join(err, jsonl.close())
 	if open != nil {
@@ -108,6 +117,11 @@ func (w *writer) run() error {
 	}
 	if len(w.src.Final) > 0 {
 		if err := w.file("final", w.src.Final); err != nil {
+			return err
+		}
+	}
+	if cosigned != nil {
+		if err := w.file("cosigned", cosigned.Note); err != nil {
 			return err
 		}
 	}

@@ -29,6 +29,10 @@ func (c Config) sealPolicy() ([]byte, error) {
 // range and the digest of the checkpoint that the export verifies under. A crash before the entry may leave an export that
 // is not on record; its checkpoint still shows when it was made. The directory is complete or absent.
 func (s *Store) Export(ctx context.Context, dir, audience string) (seq uint64, digest string, err error) {
+	cosigned, err := s.CosignedCheckpoint() // first, so that it is never the newer one
+	if err != nil {
+		return 0, "", err
+	}
 	note, err := s.SealedCheckpoint()
 	if err != nil {
 		return 0, "", err
@@ -38,8 +42,8 @@ func (s *Store) Export(ctx context.Context, dir, audience string) (seq uint64, d
 		return 0, "", err
 	}
 	rep, err := export.Write(dir, export.Source{
-		Policy: policy,
-		Keys:   s.signer.keys, Checkpoint: note, Final: s.final, Details: s.disclosed(),
+		Policy: policy, Cosigned: cosigned,
+		Keys: s.signer.keys, Checkpoint: note, Final: s.final, Details: s.disclosed(),
 		Entries: func(from uint64) ([][]byte, error) {
 			if err := ctx.Err(); err != nil {
 				return nil, err

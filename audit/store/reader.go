@@ -20,8 +20,9 @@ type Reader struct {
 	size uint64
 	note []byte
 
-	final []byte
-	cfg   Config
+	cosigned []byte
+	final    []byte
+	cfg      Config
 }
 
 // OpenReader opens a store for reading. Where keys.db is not there, details stay closed.
@@ -58,6 +59,7 @@ func (r *Reader) open(cfg Config) (err error) {
 		r.size = h.n
 		_, note := tx.Bucket(bCheck).Cursor().Last()
 		r.note = append(r.note, note...)
+		r.cosigned = lastCosigned(tx)
 		return err
 	})
 }
@@ -108,8 +110,8 @@ func (r *Reader) Export(dir, audience string) (export.Report, error) {
 		return export.Report{}, err
 	}
 	return export.Write(dir, export.Source{
-		Policy: policy,
-		Keys:   r.log, Checkpoint: r.note, Final: r.final, Details: r.Details,
+		Policy: policy, Cosigned: r.cosigned,
+		Keys: r.log, Checkpoint: r.note, Final: r.final, Details: r.Details,
 		Entries: func(from uint64) ([][]byte, error) { return r.Entries(from, 4096) },
 	}, audience)
 }

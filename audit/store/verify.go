@@ -33,6 +33,7 @@ type Report struct {
 	Results       uint64
 	Ledgers       map[audit.LedgerKey]Ledger
 	Checkpoint    *audit.Checkpoint // the newest kept
+	Cosigned      *audit.Checkpoint // the newest kept that met the gateway's seal policy
 	Checks        []string          // in words
 }
 

@@ -295,7 +295,7 @@ func (v *verifier) indexes(tx *bolt.Tx, _ *Report) error {
 }
 
 func (v *verifier) checkpoints(tx *bolt.Tx, rep *Report) error {
-	n := 0
+	n, cosigned := 0, lastCosigned(tx)
 	err := tx.Bucket(bCheck).ForEach(func(k, note []byte) error {
 		cp, err := v.logKeys.OpenCheckpoint(note)
 		if err != nil {
@@ -306,6 +306,9 @@ func (v *verifier) checkpoints(tx *bolt.Tx, rep *Report) error {
 		}
 		n++
 		rep.Checkpoint = &cp
+		if bytes.Equal(note, cosigned) {
+			rep.Cosigned = &cp
+		}
 		return onTree(cp, rep.Size, tilesOf(tx))
 	})
 	if err == nil {

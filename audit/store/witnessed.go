@@ -48,6 +48,30 @@ func (s *Store) Cosigned(seen map[string]Witnessed, sealed []byte, size uint64) 
 	}
 }
 
+// CosignedCheckpoint is the latest checkpoint that met the seal policy, with the witnesses' lines, stored or not yet; nil if there
+// is none.
+func (s *Store) CosignedCheckpoint() (note []byte, err error) {
+	s.pendingMu.Lock()
+	note = bytes.Clone(s.pending.sealed)
+	s.pendingMu.Unlock()
+	if note != nil {
+		return note, nil
+	}
+	if err := s.db.View(func(tx *bolt.Tx) error { note = lastCosigned(tx); return nil }); err != nil {
+		return nil, fmt.Errorf("read cosigned checkpoint: %w", err)
+	}
+	return note, nil
+}
+
+// lastCosigned is a copy of the stored checkpoint that met the seal policy last; nil if there is none.
+func lastCosigned(tx *bolt.Tx) []byte {
+	at := tx.Bucket(bState).Get(keySealed)
+	if len(at) != 16 {
+		return nil
+	}
+	return bytes.Clone(tx.Bucket(bCheck).Get(at[:8]))
+}
+
 // Witnessed tells by name how far each witness has followed the log.
 func (s *Store) Witnessed() (map[string]Witnessed, error) {
 	out := map[string]Witnessed{}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"testing"
@@ -54,13 +55,26 @@ func TestCosignedIsKept(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	if got, err := s.CosignedCheckpoint(); got != nil || err != nil {
+		t.Errorf("cosigned before any witness: %q, %v", got, err)
+	}
 	var at []uint64
+	var latest []byte
+	isLatest := func(when string) {
+		t.Helper()
+		if got, err := s.CosignedCheckpoint(); err != nil || !bytes.Equal(got, latest) {
+			t.Errorf("%s: the cosigned checkpoint is %q (%v), want %q", when, got, err, latest)
+		}
+	}
 	for i := range 4 { // 10:00, 10:20, 10:40, 11:00
 		note, cp := cosigned(t, s)
 		s.Cosigned(map[string]Witnessed{"w.court.example": {cp.Size, cp.Root}}, note, cp.Size)
 		at = append(at, cp.Size)
+		latest = note
+		isLatest("before the next commit")
 		beat()
 		beat()
+		isLatest("stored")
 		if i < 3 {
 			now = now.Add(20 * time.Minute)
 		}
@@ -78,7 +92,11 @@ func TestCosignedIsKept(t *testing.T) {
 	if seen, err := s.Witnessed(); err != nil || seen["w.court.example"].Size != at[3] {
 		t.Errorf("after a restart: %v, %v", seen, err)
 	}
+	isLatest("after a restart")
 	closeAndVerify(t, s)
+	if rep := verified(t, cfg); rep.Cosigned == nil || rep.Cosigned.Size != at[3] {
+		t.Errorf("verify reports the cosigned checkpoint %v, want that of %d entries", rep.Cosigned, at[3])
+	}
 }
 
 // Admit sees the checked log before anything is appended, and its refusal leaves the log as it was.

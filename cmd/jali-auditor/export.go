@@ -100,7 +100,7 @@ func (a *app) exportLive(ctx context.Context, out, audience string) (export.Repo
 	}
 	details := map[uint64][]string{}
 	return export.Write(out, export.Source{
-		Keys: keys, Checkpoint: cp.Note, Final: s.final,
+		Keys: keys, Checkpoint: cp.Note, Final: s.final, Cosigned: s.cosignedNote(),
 		Entries: func(from uint64) ([][]byte, error) {
 			page, err := s.page(ctx, from)
 			if err != nil {

@@ -22,8 +22,9 @@ type liveSource struct {
 	audits   jaliv1.AuditServiceClient
 	details  bool
 	endpoint string
-	given    *audit.Keys // from --vkeys or the profile; nil if neither says
-	final    []byte      // last checkpoint of the log before, as the gateway says; the genesis commits to it
+	given    *audit.Keys       // from --vkeys or the profile; nil if neither says
+	final    []byte            // last checkpoint of the log before, as the gateway says; the genesis commits to it
+	cosigned *audit.Checkpoint // the latest that witnesses have cosigned, as the gateway says; nil: none
 }
 
 func (f *sourceFlags) dial(ctx context.Context, details bool) (*liveSource, error) {
@@ -65,7 +66,22 @@ func (s *liveSource) keysAndCheckpoint(ctx context.Context) (*audit.Keys, audit.
 	}
 	s.final = []byte(got.GetFinal())
 	cp, err := keys.OpenCheckpoint([]byte(got.GetCheckpoint()))
+	if err != nil || got.GetCosigned() == "" {
+		return keys, cp, err
+	}
+	cosigned, err := keys.OpenCheckpoint([]byte(got.GetCosigned()))
+	if err == nil && cosigned.Size > cp.Size {
+		err = failedError{fmt.Errorf("%w: witnesses have cosigned %d entries, the gateway shows %d", audit.ErrHistory, cosigned.Size, cp.Size)}
+	}
+	s.cosigned = &cosigned
 	return keys, cp, err
+}
+
+func (s *liveSource) cosignedNote() []byte {
+	if s.cosigned == nil {
+		return nil
+	}
+	return s.cosigned.Note
 }
 
 func (s *liveSource) page(ctx context.Context, from uint64) ([]entry, error) {

@@ -13,6 +13,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -36,11 +37,13 @@ type server struct {
 	// nano is added to every spend claimed, shift to the number of every entry proved.
 	nano  int64
 	shift uint64
+	// cosigned is what it shows as cosigned by witnesses.
+	cosigned string
 }
 
 func (s *server) GetCheckpoint(context.Context, *jaliv1.GetCheckpointRequest) (*jaliv1.GetCheckpointResponse, error) {
 	note, err := s.s.SealedCheckpoint()
-	return &jaliv1.GetCheckpointResponse{Checkpoint: string(note), Origin: s.s.Origin(), Vkeys: s.s.VKeys()}, err
+	return &jaliv1.GetCheckpointResponse{Checkpoint: string(note), Origin: s.s.Origin(), Vkeys: s.s.VKeys(), Cosigned: s.cosigned}, err
 }
 
 func (s *server) page(from uint64, limit int, details bool) (*jaliv1.ListEntriesResponse, error) {
@@ -173,6 +176,16 @@ func TestLive(t *testing.T) {
 	status, out, errs = auditor(append(link, "list", "--kind", "INTENT", "--details", "--format", "json")...)
 	if status != statusOK || !strings.Contains(out, `"actor": "r-0042"`) || !strings.Contains(out, `"outcome": "failure"`) {
 		t.Errorf("list: %d\n%s%s", status, out, errs)
+	}
+	intents := regexp.MustCompile(`"seq": (\d+),\s+"time": "[^"]*",\s+"kind": "INTENT"[^{]*"outcome": "(\w+)"`).FindAllStringSubmatch(out, -1)
+	if len(intents) == 0 {
+		t.Errorf("no intents with an outcome in\n%s", out)
+	}
+	for _, m := range intents {
+		status, out, errs := auditor(append(link, "show", m[1], "--vkeys", vkeys, "--format", "json")...)
+		if status != statusOK || !strings.Contains(out, `"outcome": "`+m[2]+`"`) {
+			t.Errorf("show %s does not tell the outcome %s that list tells: %d\n%s%s", m[1], m[2], status, out, errs)
+		}
 	}
 	exp := filepath.Join(dir, "out")
 	status, out, errs = auditor(append(link, "export", "--vkeys", vkeys, "--out", exp, "--audience", "regulator")...)

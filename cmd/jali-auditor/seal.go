@@ -25,9 +25,10 @@ func (v *verification) quorum() (*audit.Quorum, error) {
 	return q, nil
 }
 
-// judge says by whom and when what was verified has been cosigned: cp, the checkpoint that everything was checked against, and earlier
-// ones that the log was found to continue. What no quorum has cosigned rests on the log's operator alone, and is said to.
-func (v *verification) judge(f *finding, keys *audit.Keys, cp audit.Checkpoint, earlier []audit.Checkpoint) error {
+// judge says by whom and when what was verified has been cosigned: cp, the checkpoint that everything was checked against, the one that
+// the source offers as cosigned (or nil), and earlier ones; the log was found to continue them. What no quorum has cosigned rests on the
+// log's operator alone, and is said to.
+func (v *verification) judge(f *finding, keys *audit.Keys, cp audit.Checkpoint, offered *audit.Checkpoint, earlier []audit.Checkpoint) error {
 	q, err := v.quorum()
 	if err != nil || q == nil {
 		return err
@@ -36,17 +37,23 @@ func (v *verification) judge(f *finding, keys *audit.Keys, cp audit.Checkpoint, 
 		return failedError{err}
 	}
 	f.NotChecked[0] = "what the witnesses were shown besides this log: ask one for its checkpoint"
-	var best uint64
-	for _, c := range append([]audit.Checkpoint{cp}, earlier...) {
-		if !c.Sealable() || !q.Satisfied(c.Note) {
-			continue
-		}
-		best = c.Size
-		f.Checks = append(f.Checks, fmt.Sprintf("sealed: %d of %d entries cosigned by %s, a quorum of the seal policy given", c.Size, cp.Size, witnesses(q, c.Note)))
-		break
+	latest := cp
+	candidates := append([]audit.Checkpoint{cp}, earlier...)
+	if offered != nil {
+		latest = *offered
+		candidates = append(candidates, latest)
 	}
-	if best < cp.Size {
-		f.NotChecked = append(f.NotChecked, fmt.Sprintf("entries from %d on: no quorum of the seal policy has cosigned them in what was given (cosigned by: %s)", best, witnesses(q, cp.Note)))
+	var best audit.Checkpoint
+	for _, c := range candidates {
+		if c.Size > best.Size && c.Sealable() && q.Satisfied(c.Note) {
+			best = c
+		}
+	}
+	if best.Size > 0 {
+		f.Checks = append(f.Checks, fmt.Sprintf("sealed: %d of %d entries cosigned by %s, a quorum of the seal policy given", best.Size, cp.Size, witnesses(q, best.Note)))
+	}
+	if best.Size < cp.Size {
+		f.NotChecked = append(f.NotChecked, fmt.Sprintf("entries from %d on: no quorum of the seal policy has cosigned them in what was given (cosigned by: %s)", best.Size, witnesses(q, latest.Note)))
 	}
 	return nil
 }

@@ -60,13 +60,14 @@ type caseOf struct {
 	asked   uint64
 	rows    []*row
 	holds   holdsOf
+	read    *reader // one for the case: an outcome tells its intent's
 	proof   string
 	checked time.Time
 }
 
 // readCase finds the entries of a case and checks that they stand in the log.
 func readCase(ctx context.Context, rec *record, seq uint64) (*caseOf, error) {
-	c := &caseOf{asked: seq, holds: holdsOf{}, checked: time.Now().UTC()}
+	c := &caseOf{asked: seq, holds: holdsOf{}, read: newReader(true), checked: time.Now().UTC()}
 	if rec.signed == nil || seq >= rec.signed.Size {
 		return nil, usagef("entries are numbered from 0; list shows them", "there is no signed entry %d in this record", seq)
 	}
@@ -80,11 +81,10 @@ func readCase(ctx context.Context, rec *record, seq uint64) (*caseOf, error) {
 // scan reads a whole record, which proves the place of every entry in it.
 func (c *caseOf) scan(ctx context.Context, rec *record) error {
 	var all []*row
-	rd := newReader(true)
 	head := c.asked
 	err := rec.walk(ctx, 0, func(e audit.Entry, disclosed []string) error {
 		c.holds.add(e)
-		r, err := rd.read(entry{e.Seq, e.Line, nil})
+		r, err := c.read.read(entry{e.Seq, e.Line, nil})
 		if err != nil {
 			return err
 		}
@@ -200,7 +200,7 @@ func (c *caseOf) entry(ctx context.Context, s *liveSource, rec *record, seq uint
 	if len(page) != 1 {
 		return nil, failedError{fmt.Errorf("%w: entry %d is not there", audit.ErrHistory, seq)}
 	}
-	r, err := newReader(true).read(page[0])
+	r, err := c.read.read(page[0])
 	if err != nil {
 		return nil, err
 	}

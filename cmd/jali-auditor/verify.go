@@ -194,7 +194,7 @@ func (v *verification) export() (*finding, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err := v.judge(f, keys, cp, earlier); err != nil {
+		if err := v.judge(f, keys, cp, rep.Cosigned, earlier); err != nil {
 			return nil, err
 		}
 	}
@@ -221,6 +221,9 @@ func (v *verification) live(ctx context.Context) (*finding, error) {
 	chain := audit.NewChain(keys.Origin, keys.VKeys, s.final)
 	for _, e := range earlier {
 		chain.Expect(e)
+	}
+	if s.cosigned != nil {
+		chain.Expect(*s.cosigned)
 	}
 	opened, err := checkAll(ctx, s, chain, cp.Size)
 	if err != nil {
@@ -252,7 +255,7 @@ func (v *verification) live(ctx context.Context) (*finding, error) {
 	}
 	f.held(chain.Holds())
 	f.signed(cp.Time)
-	if err := v.judge(f, keys, cp, earlier); err != nil {
+	if err := v.judge(f, keys, cp, s.cosigned, earlier); err != nil {
 		return nil, err
 	}
 	return f, v.keep(cp.Note)

@@ -135,7 +135,7 @@ func (v *verification) stateHere() (*finding, error) {
 		if keys == nil {
 			return nil, usagef("--vkeys FILE: the keys that the custodian published", "--seal needs --vkeys for files")
 		}
-		if err := v.judge(f, keys, *rep.Checkpoint, cfg.Earlier); err != nil {
+		if err := v.judge(f, keys, *rep.Checkpoint, rep.Cosigned, cfg.Earlier); err != nil {
 			return nil, err
 		}
 	}

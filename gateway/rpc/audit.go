@@ -25,11 +25,17 @@ func (s *audits) GetCheckpoint(ctx context.Context, _ *jaliv1.GetCheckpointReque
 	if err != nil {
 		return nil, err
 	}
+	cosigned, err := s.gateway.Cosigned(who) // first, so that it is never the newer one
+	if err != nil {
+		return nil, err
+	}
 	checkpoint, origin, vkeys, err := s.gateway.Checkpoint(who)
 	if err != nil {
 		return nil, err
 	}
-	return &jaliv1.GetCheckpointResponse{Checkpoint: string(checkpoint), Origin: origin, Vkeys: vkeys, Final: string(s.gateway.Final())}, nil
+	return &jaliv1.GetCheckpointResponse{
+		Checkpoint: string(checkpoint), Origin: origin, Vkeys: vkeys, Final: string(s.gateway.Final()), Cosigned: string(cosigned),
+	}, nil
 }
 
 func (s *audits) ListEntries(ctx context.Context, in *jaliv1.ListEntriesRequest) (*jaliv1.ListEntriesResponse, error) {

@@ -66,7 +66,10 @@ type GetCheckpointResponse struct {
 	Origin     string   `protobuf:"bytes,2,opt,name=origin,proto3" json:"origin,omitempty"`
 	Vkeys      []string `protobuf:"bytes,3,rep,name=vkeys,proto3" json:"vkeys,omitempty"`
 	// Last checkpoint of the log before this one, to which the genesis commits; empty for a log that began by itself.
-	Final         string `protobuf:"bytes,4,opt,name=final,proto3" json:"final,omitempty"`
+	Final string `protobuf:"bytes,4,opt,name=final,proto3" json:"final,omitempty"`
+	// The latest checkpoint that met the gateway's seal policy, with the cosignatures of witnesses; never of more entries than
+	// checkpoint. Empty while there is none.
+	Cosigned      string `protobuf:"bytes,5,opt,name=cosigned,proto3" json:"cosigned,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -125,6 +128,13 @@ func (x *GetCheckpointResponse) GetVkeys() []string {
 func (x *GetCheckpointResponse) GetFinal() string {
 	if x != nil {
 		return x.Final
+	}
+	return ""
+}
+
+func (x *GetCheckpointResponse) GetCosigned() string {
+	if x != nil {
+		return x.Cosigned
 	}
 	return ""
 }
@@ -1211,14 +1221,15 @@ var File_jali_v1_audit_proto protoreflect.FileDescriptor
 const file_jali_v1_audit_proto_rawDesc = "" +
 	"\n" +
 	"\x13jali/v1/audit.proto\x12\ajali.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\"\x16\n" +
-	"\x14GetCheckpointRequest\"{\n" +
+	"\x14GetCheckpointRequest\"\x97\x01\n" +
 	"\x15GetCheckpointResponse\x12\x1e\n" +
 	"\n" +
 	"checkpoint\x18\x01 \x01(\tR\n" +
 	"checkpoint\x12\x16\n" +
 	"\x06origin\x18\x02 \x01(\tR\x06origin\x12\x14\n" +
 	"\x05vkeys\x18\x03 \x03(\tR\x05vkeys\x12\x14\n" +
-	"\x05final\x18\x04 \x01(\tR\x05final\"d\n" +
+	"\x05final\x18\x04 \x01(\tR\x05final\x12\x1a\n" +
+	"\bcosigned\x18\x05 \x01(\tR\bcosigned\"d\n" +
 	"\x12ListEntriesRequest\x12\x12\n" +
 	"\x04from\x18\x01 \x01(\x04R\x04from\x12 \n" +
 	"\x05limit\x18\x02 \x01(\x05B\n" +
