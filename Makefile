@@ -11,7 +11,7 @@ TIME ?= 30s
 ONLY ?= .
 FUZZ_SMOKE ?= 5000x
 
-.PHONY: build console console-check demo test unit browser oidc clients oracle race fuzz-smoke attacks attacks-search bench lint fuzz proto proto-check wasm libs python python-stubs setup clean
+.PHONY: build console console-check demo test unit browser oidc clients oracle race fuzz-smoke attacks attacks-search mutants soak bench lint fuzz proto proto-check wasm libs python python-stubs setup clean
 
 setup: build/setup.stamp
 build/setup.stamp: tools/setup.sh go.mod
@@ -90,6 +90,14 @@ attacks: build
 # An evolutionary search for questions that tell somebody's secret: make attacks-search TIME=24h
 attacks-search: build
 	@JALI_BIN=$(CURDIR)/build/bin JALI_SEARCH=$(TIME) go test -count=1 -timeout 48h -v -run '^TestSearch$$' ./attacks
+
+# The mutation gate: each patch of attacks/mutants, applied to a copy of what is committed, must be killed by a test it names.
+mutants: setup
+	@go run ./tools/mutants -out build/mutants.md
+
+# Load and harm for so long: make soak TIME=60m
+soak: build
+	@JALI_BIN=$(CURDIR)/build/bin JALI_SOAK=$(TIME) go test -count=1 -timeout 48h -v -run '^TestSoak$$' ./attacks
 
 # Ratios in one run, as a table and build/bench.json: make bench ONLY=regexp runs a part.
 bench: build

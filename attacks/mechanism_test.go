@@ -33,7 +33,7 @@ func (x *arena) sample(t *testing.T, runs int, e, outputs, condition, score stri
 // empiricalEpsilon (15): each aggregate on neighbours that differ in one person, against the curve of what the ledger debited; and noise of
 // cells of one answer, which must be independent.
 func empiricalEpsilon(t *testing.T, x *arena) {
-	runs := pick(5, 250)
+	runs := pick(5, 100)
 	for _, c := range []struct{ name, e, outputs, score string }{
 		{"COUNT", "2", "COUNT(*) AS y", "y"},
 		{"SUM", "200", "SUM(v) AS y", "y"},

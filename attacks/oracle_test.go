@@ -21,7 +21,7 @@ import (
 // keyExistence (19): the rare code of one person never appears as a group; public groups appear all, empty or not.
 func keyExistence(t *testing.T, x *arena) {
 	a := x.agree(t, rich, "left", "right")
-	seen, runs := 0, pick(10, 400)
+	seen, runs := 0, pick(10, 200)
 	for range runs {
 		r := x.ask(t, a, "left", "10", "SELECT icd, COUNT(DISTINCT person_id) AS n FROM trial WHERE "+x.fresh()+" GROUP BY icd")
 		common := false
@@ -112,7 +112,7 @@ func timing(t *testing.T, x *arena) {
 	a := x.agree(t, rich, "left", "right")
 	rng := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 0))
 	var took [2][]float64
-	n := pick(60, 5000)
+	n := pick(60, 1500)
 	for i := range 2 * n {
 		side := rng.IntN(2)
 		began := time.Now()

@@ -98,7 +98,6 @@ func search(t *testing.T, x *arena, limit time.Duration) {
 	type individual struct {
 		plan          plan
 		score, unseen float64
-		n             int
 		rho           float64
 	}
 	var pool []individual
