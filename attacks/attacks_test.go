@@ -66,6 +66,7 @@ func TestAttacks(t *testing.T) {
 		{"37 replay", replayed},
 		{"38 cache probing", cacheProbing},
 		{"45 encrypted epsilon", encryptedEpsilon},
+		{"46 certificate expiry", expiry},
 	} {
 		t.Run(a.name, func(t *testing.T) { a.run(t, x) })
 	}

@@ -59,6 +59,7 @@ var Table = []Attack{
 	{"43", "log leakage", "0 canaries found", []string{"cmd/jali-gateway TestCanariesAreFoundNowhere", "audit/store TestNothingReadableAtRest", "gateway/protect TestRawNeverPrints"}},
 	{"44", "seed recovery", "no draw shared", []string{"crypto/noise TestSamplersShareNothing", "crypto/noise TestDrawsFollowTheirBytes", "crypto/noise TestCloseWipes"}},
 	{"45", "encrypted path", "curve of zCDP; charged each time; malformed refused", []string{path, "sdk/sdktest TestCohortHostile", "gateway TestCohortChargedFirst", "gateway TestCohortMalformed"}},
+	{"46", "certificate ends while connected", "next call refused", []string{path}},
 	{"A2", "encrypted: weights on a person", "uniform; the twin succeeds", []string{"crypto/cohort TestA2WeightOnOnePerson", "crypto/cohort TestA2bSmallWeightsEverywhere"}},
 	{"A3", "encrypted: wrong declared size", "uniform", []string{"crypto/cohort TestA3WrongDeclaredSize"}},
 	{"A4", "encrypted: key that knows c1, ground nonce", "uniform, distinct", []string{"crypto/cohort TestA4KeyThatKnowsC1", "crypto/cohort TestA4cGrindNonce"}},

@@ -160,12 +160,7 @@ func healthy(ctx context.Context, root string, mutants []mutant) error {
 		}
 	}
 	for _, pkg := range order {
-		var names []string
-		for _, name := range tests[pkg] {
-			top, _, _ := strings.Cut(name, "/")
-			names = append(names, top)
-		}
-		failed, text, err := test(ctx, root, pkg, "^("+strings.Join(names, "|")+")$")
+		failed, text, err := test(ctx, root, pkg, "^("+strings.Join(tests[pkg], "|")+")$")
 		if err != nil {
 			return err
 		}
@@ -194,11 +189,7 @@ func (m mutant) kill(ctx context.Context, root string) (killer string, err error
 	defer func() { err = errors.Join(err, apply("-R")) }()
 	for _, k := range m.killers {
 		pkg, name, _ := strings.Cut(k, " ")
-		var parts []string
-		for part := range strings.SplitSeq(name, "/") {
-			parts = append(parts, "^"+part+"$")
-		}
-		failed, text, err := test(ctx, root, pkg, strings.Join(parts, "/"))
+		failed, text, err := test(ctx, root, pkg, "^"+name+"$")
 		if err != nil {
 			return "", err
 		}
@@ -216,12 +207,18 @@ func (m mutant) kill(ctx context.Context, root string) (killer string, err error
 func test(ctx context.Context, root, pkg, run string) (failed bool, text []byte, err error) {
 	cmd := exec.CommandContext(ctx, "go", "test", "-count=1", "-p", "1", "-timeout", "10m", "-run", run, "./"+pkg)
 	cmd.Dir = root
-	// Programs are those of the copy, never ones built before.
+	// Programs are those of the copy, never ones built before, and never where tests of others would find them (sdktest keeps what it
+	// builds in the user's cache).
+	cache, err := exec.CommandContext(ctx, "go", "env", "GOCACHE").Output()
+	if err != nil {
+		return false, nil, fmt.Errorf("find build cache: %w", err)
+	}
 	for _, v := range os.Environ() {
 		if !strings.HasPrefix(v, "JALI_BIN=") && !strings.HasPrefix(v, "JALI_GATEWAY=") {
 			cmd.Env = append(cmd.Env, v)
 		}
 	}
+	cmd.Env = append(cmd.Env, "GOCACHE="+strings.TrimSpace(string(cache)), "XDG_CACHE_HOME="+filepath.Join(root, "build", "cache"))
 	text, err = cmd.CombinedOutput()
 	var ended *exec.ExitError
 	if err != nil && !errors.As(err, &ended) {
