@@ -15,6 +15,7 @@ root=$work/root
 bin=$root/usr/bin
 mkdir -p "$bin" "$root/DEBIAN" "$root/usr/lib/systemd/system" "$root/usr/share/doc/jali/examples" "$(dirname "$out")"
 flags=(-trimpath -buildvcs=false -ldflags "-s -w -buildid= -X main.version=$version")
+tools/setup.sh console # compiled into the gateway; the same commit makes the same files
 CGO_ENABLED=1 go build "${flags[@]}" -o "$bin/jali-gateway" ./cmd/jali-gateway
 CGO_ENABLED=0 go build "${flags[@]}" -o "$bin/jali" ./cmd/jali
 CGO_ENABLED=0 go build "${flags[@]}" -o "$bin/jali-auditor" ./cmd/jali-auditor
