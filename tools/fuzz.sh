@@ -1,20 +1,24 @@
 #!/usr/bin/env bash
-# Runs every fuzz target of the repository for the given time (30s) or number of executions (5000x) each.
+# Runs every fuzz target of the repository for the given time (30s) or number of executions (5000x) each, and reports the executions of each
+# and of all. ONLY=regexp picks targets by "package Name".
 set -euo pipefail
 cd "$(dirname "$0")/.."
 time=${1:?usage: tools/fuzz.sh TIME}
 
 targets=$(git grep -oE '^func Fuzz[A-Za-z0-9_]+' -- '*_test.go' | sed 's/:func /:/')
-passed=0 failed=0
+passed=0 failed=0 total=0
 while IFS=: read -r file name; do
+	[[ "$(dirname "$file") $name" =~ ${ONLY:-.} ]] || continue
 	# Minimising what is merely interesting would eat a short run; a failing input is still minimised by hand from its file.
-	if text=$(go test -run '^$' -fuzz "^$name\$" -fuzztime "$time" -fuzzminimizetime 1x "./$(dirname "$file")" 2>&1); then
+	if text=$(go test -run '^$' -fuzz "^$name\$" -fuzztime "$time" -fuzzminimizetime 1x ${PARALLEL:+-parallel "$PARALLEL"} "./$(dirname "$file")" 2>&1); then
 		passed=$((passed + 1))
-		printf '%-28s %-24s %s\n' "$name" "$(dirname "$file")" "$(grep -oE 'execs: [0-9]+' <<<"$text" | tail -n 1)"
+		execs=$(grep -oE 'execs: [0-9]+' <<<"$text" | tail -n 1 | grep -oE '[0-9]+' || echo 0)
+		total=$((total + execs))
+		printf '%-28s %-24s %12d\n' "$name" "$(dirname "$file")" "$execs"
 	else
 		failed=$((failed + 1))
 		printf '%s\n' "$text" | tail -n 40
 	fi
 done <<<"$targets"
-echo "fuzz: $passed targets passed, $failed failed, $time each"
+echo "fuzz: $passed targets passed, $failed failed, $time each, $total executions"
 [ "$failed" = 0 ]
