@@ -10,7 +10,38 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file jali/v1/admin.proto.
  */
 export const file_jali_v1_admin: GenFile = /*@__PURE__*/
-  fileDesc("ChNqYWxpL3YxL2FkbWluLnByb3RvEgdqYWxpLnYxIk8KFUV4cGxhaW5XaXRuZXNzUmVxdWVzdBIPCgd3aXRuZXNzGAEgASgJEhMKC2V4cGxhbmF0aW9uGAIgASgJEhAKCGFwcHJvdmVyGAMgASgJIkgKFlB1Ymxpc2hWZXJpZmllclJlcXVlc3QSDgoGZGlnZXN0GAEgASgMEgwKBHdoYXQYAiABKAkSEAoIYXBwcm92ZXIYAyABKAkiEgoQVGltZXN0YW1wUmVxdWVzdCJNChZBY3RpdmF0ZURhdGFzZXRSZXF1ZXN0Eg8KB2RhdGFzZXQYASABKAkSEAoIbWFuaWZlc3QYAiABKAwSEAoIYXBwcm92ZXIYAyABKAkiNQoTQWRkQWdyZWVtZW50UmVxdWVzdBIMCgR5YW1sGAEgASgMEhAKCGFwcHJvdmVyGAIgASgJImYKEFNldEJ1ZGdldFJlcXVlc3QSEgoKcG9wdWxhdGlvbhgBIAEoCRIKCgJwdRgCIAEoAxIQCghhcHByb3ZlchgDIAEoCRINCgVvcmRlchgEIAEoCRIRCglkZWx0YV9lMTgYBSABKAMiOQoVQWN0aXZhdGVQb2xpY3lSZXF1ZXN0Eg4KBmJ1bmRsZRgBIAEoDBIQCghhcHByb3ZlchgCIAEoCSI6CglBY3RpdmF0ZWQSCwoDc2VxGAEgASgEEg4KBmRpZ2VzdBgCIAEoCRIQCgh3YXJuaW5ncxgDIAMoCSIuCg1FeHBvcnRSZXF1ZXN0EgsKA2RpchgBIAEoCRIQCghhdWRpZW5jZRgCIAEoCSIPCg1TdGF0dXNSZXF1ZXN0IqcCCg5TdGF0dXNSZXNwb25zZRIMCgRzaXplGAEgASgEEg4KBm9yaWdpbhgCIAEoCRIOCgZwb2xpY3kYAyABKAkSNwoIZGF0YXNldHMYBCADKAsyJS5qYWxpLnYxLlN0YXR1c1Jlc3BvbnNlLkRhdGFzZXRzRW50cnkSEAoIcHJvYmxlbXMYBSADKAkSOQoJbWFuaWZlc3RzGAYgAygLMiYuamFsaS52MS5TdGF0dXNSZXNwb25zZS5NYW5pZmVzdHNFbnRyeRovCg1EYXRhc2V0c0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEaMAoOTWFuaWZlc3RzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgMOgI4ASLIAQoMRXJhc2VSZXF1ZXN0Eg0KBXNjb3BlGAEgASgJEgsKA2xhdxgCIAEoCRIRCgdlbnRyaWVzGAMgASgJSAASDwoFcXVlcnkYBCABKARIABIQCgZwZXJzb24YBSABKAlIABINCgVvcmRlchgGIAEoCRIUCghhcHByb3ZlchgHIAEoCUICGAESFQoJYXBwcm92ZXIyGAggASgJQgIYARIPCgdwcmV2aWV3GAkgASgIEhEKCWFwcHJvdmFscxgKIAMoDEIGCgR3aGF0ImoKDUVyYXNlUmVzcG9uc2USDwoHZW50cmllcxgBIAEoCRINCgVlcmFzZRgCIAEoBBIOCgZlcmFzZWQYAyABKAQSDAoEa2V5cxgEIAEoAxINCgVlbmRlZBgFIAMoCRIMCgR0ZXh0GAYgASgJQhtaGWphbGkvcHJvdG8vamFsaS92MTtqYWxpdjFiBnByb3RvMw");
+  fileDesc("ChNqYWxpL3YxL2FkbWluLnByb3RvEgdqYWxpLnYxIjwKDUJhY2t1cFJlcXVlc3QSCwoDZGlyGAEgASgJEgwKBGtleXMYAiABKAkSEAoIYXBwcm92ZXIYAyABKAkiTwoVRXhwbGFpbldpdG5lc3NSZXF1ZXN0Eg8KB3dpdG5lc3MYASABKAkSEwoLZXhwbGFuYXRpb24YAiABKAkSEAoIYXBwcm92ZXIYAyABKAkiSAoWUHVibGlzaFZlcmlmaWVyUmVxdWVzdBIOCgZkaWdlc3QYASABKAwSDAoEd2hhdBgCIAEoCRIQCghhcHByb3ZlchgDIAEoCSISChBUaW1lc3RhbXBSZXF1ZXN0Ik0KFkFjdGl2YXRlRGF0YXNldFJlcXVlc3QSDwoHZGF0YXNldBgBIAEoCRIQCghtYW5pZmVzdBgCIAEoDBIQCghhcHByb3ZlchgDIAEoCSI1ChNBZGRBZ3JlZW1lbnRSZXF1ZXN0EgwKBHlhbWwYASABKAwSEAoIYXBwcm92ZXIYAiABKAkiZgoQU2V0QnVkZ2V0UmVxdWVzdBISCgpwb3B1bGF0aW9uGAEgASgJEgoKAnB1GAIgASgDEhAKCGFwcHJvdmVyGAMgASgJEg0KBW9yZGVyGAQgASgJEhEKCWRlbHRhX2UxOBgFIAEoAyI5ChVBY3RpdmF0ZVBvbGljeVJlcXVlc3QSDgoGYnVuZGxlGAEgASgMEhAKCGFwcHJvdmVyGAIgASgJIjoKCUFjdGl2YXRlZBILCgNzZXEYASABKAQSDgoGZGlnZXN0GAIgASgJEhAKCHdhcm5pbmdzGAMgAygJIi4KDUV4cG9ydFJlcXVlc3QSCwoDZGlyGAEgASgJEhAKCGF1ZGllbmNlGAIgASgJIg8KDVN0YXR1c1JlcXVlc3QipwIKDlN0YXR1c1Jlc3BvbnNlEgwKBHNpemUYASABKAQSDgoGb3JpZ2luGAIgASgJEg4KBnBvbGljeRgDIAEoCRI3CghkYXRhc2V0cxgEIAMoCzIlLmphbGkudjEuU3RhdHVzUmVzcG9uc2UuRGF0YXNldHNFbnRyeRIQCghwcm9ibGVtcxgFIAMoCRI5CgltYW5pZmVzdHMYBiADKAsyJi5qYWxpLnYxLlN0YXR1c1Jlc3BvbnNlLk1hbmlmZXN0c0VudHJ5Gi8KDURhdGFzZXRzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ARowCg5NYW5pZmVzdHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAw6AjgBIsgBCgxFcmFzZVJlcXVlc3QSDQoFc2NvcGUYASABKAkSCwoDbGF3GAIgASgJEhEKB2VudHJpZXMYAyABKAlIABIPCgVxdWVyeRgEIAEoBEgAEhAKBnBlcnNvbhgFIAEoCUgAEg0KBW9yZGVyGAYgASgJEhQKCGFwcHJvdmVyGAcgASgJQgIYARIVCglhcHByb3ZlcjIYCCABKAlCAhgBEg8KB3ByZXZpZXcYCSABKAgSEQoJYXBwcm92YWxzGAogAygMQgYKBHdoYXQiagoNRXJhc2VSZXNwb25zZRIPCgdlbnRyaWVzGAEgASgJEg0KBWVyYXNlGAIgASgEEg4KBmVyYXNlZBgDIAEoBBIMCgRrZXlzGAQgASgDEg0KBWVuZGVkGAUgAygJEgwKBHRleHQYBiABKAlCG1oZamFsaS9wcm90by9qYWxpL3YxO2phbGl2MWIGcHJvdG8z");
+
+/**
+ * @generated from message jali.v1.BackupRequest
+ */
+export type BackupRequest = Message<"jali.v1.BackupRequest"> & {
+  /**
+   * New directory for the record and all that is not secret.
+   *
+   * @generated from field: string dir = 1;
+   */
+  dir: string;
+
+  /**
+   * New directory for the keys; empty: they are not copied.
+   *
+   * @generated from field: string keys = 2;
+   */
+  keys: string;
+
+  /**
+   * @generated from field: string approver = 3;
+   */
+  approver: string;
+};
+
+/**
+ * Describes the message jali.v1.BackupRequest.
+ * Use `create(BackupRequestSchema)` to create a new message.
+ */
+export const BackupRequestSchema: GenMessage<BackupRequest> = /*@__PURE__*/
+  messageDesc(file_jali_v1_admin, 0);
 
 /**
  * @generated from message jali.v1.ExplainWitnessRequest
@@ -39,7 +70,7 @@ export type ExplainWitnessRequest = Message<"jali.v1.ExplainWitnessRequest"> & {
  * Use `create(ExplainWitnessRequestSchema)` to create a new message.
  */
 export const ExplainWitnessRequestSchema: GenMessage<ExplainWitnessRequest> = /*@__PURE__*/
-  messageDesc(file_jali_v1_admin, 0);
+  messageDesc(file_jali_v1_admin, 1);
 
 /**
  * @generated from message jali.v1.PublishVerifierRequest
@@ -68,7 +99,7 @@ export type PublishVerifierRequest = Message<"jali.v1.PublishVerifierRequest"> &
  * Use `create(PublishVerifierRequestSchema)` to create a new message.
  */
 export const PublishVerifierRequestSchema: GenMessage<PublishVerifierRequest> = /*@__PURE__*/
-  messageDesc(file_jali_v1_admin, 1);
+  messageDesc(file_jali_v1_admin, 2);
 
 /**
  * @generated from message jali.v1.TimestampRequest
@@ -81,7 +112,7 @@ export type TimestampRequest = Message<"jali.v1.TimestampRequest"> & {
  * Use `create(TimestampRequestSchema)` to create a new message.
  */
 export const TimestampRequestSchema: GenMessage<TimestampRequest> = /*@__PURE__*/
-  messageDesc(file_jali_v1_admin, 2);
+  messageDesc(file_jali_v1_admin, 3);
 
 /**
  * @generated from message jali.v1.ActivateDatasetRequest
@@ -110,7 +141,7 @@ export type ActivateDatasetRequest = Message<"jali.v1.ActivateDatasetRequest"> &
  * Use `create(ActivateDatasetRequestSchema)` to create a new message.
  */
 export const ActivateDatasetRequestSchema: GenMessage<ActivateDatasetRequest> = /*@__PURE__*/
-  messageDesc(file_jali_v1_admin, 3);
+  messageDesc(file_jali_v1_admin, 4);
 
 /**
  * @generated from message jali.v1.AddAgreementRequest
@@ -132,7 +163,7 @@ export type AddAgreementRequest = Message<"jali.v1.AddAgreementRequest"> & {
  * Use `create(AddAgreementRequestSchema)` to create a new message.
  */
 export const AddAgreementRequestSchema: GenMessage<AddAgreementRequest> = /*@__PURE__*/
-  messageDesc(file_jali_v1_admin, 4);
+  messageDesc(file_jali_v1_admin, 5);
 
 /**
  * @generated from message jali.v1.SetBudgetRequest
@@ -171,7 +202,7 @@ export type SetBudgetRequest = Message<"jali.v1.SetBudgetRequest"> & {
  * Use `create(SetBudgetRequestSchema)` to create a new message.
  */
 export const SetBudgetRequestSchema: GenMessage<SetBudgetRequest> = /*@__PURE__*/
-  messageDesc(file_jali_v1_admin, 5);
+  messageDesc(file_jali_v1_admin, 6);
 
 /**
  * @generated from message jali.v1.ActivatePolicyRequest
@@ -195,7 +226,7 @@ export type ActivatePolicyRequest = Message<"jali.v1.ActivatePolicyRequest"> & {
  * Use `create(ActivatePolicyRequestSchema)` to create a new message.
  */
 export const ActivatePolicyRequestSchema: GenMessage<ActivatePolicyRequest> = /*@__PURE__*/
-  messageDesc(file_jali_v1_admin, 6);
+  messageDesc(file_jali_v1_admin, 7);
 
 /**
  * @generated from message jali.v1.Activated
@@ -226,7 +257,7 @@ export type Activated = Message<"jali.v1.Activated"> & {
  * Use `create(ActivatedSchema)` to create a new message.
  */
 export const ActivatedSchema: GenMessage<Activated> = /*@__PURE__*/
-  messageDesc(file_jali_v1_admin, 7);
+  messageDesc(file_jali_v1_admin, 8);
 
 /**
  * @generated from message jali.v1.ExportRequest
@@ -248,7 +279,7 @@ export type ExportRequest = Message<"jali.v1.ExportRequest"> & {
  * Use `create(ExportRequestSchema)` to create a new message.
  */
 export const ExportRequestSchema: GenMessage<ExportRequest> = /*@__PURE__*/
-  messageDesc(file_jali_v1_admin, 8);
+  messageDesc(file_jali_v1_admin, 9);
 
 /**
  * @generated from message jali.v1.StatusRequest
@@ -261,7 +292,7 @@ export type StatusRequest = Message<"jali.v1.StatusRequest"> & {
  * Use `create(StatusRequestSchema)` to create a new message.
  */
 export const StatusRequestSchema: GenMessage<StatusRequest> = /*@__PURE__*/
-  messageDesc(file_jali_v1_admin, 9);
+  messageDesc(file_jali_v1_admin, 10);
 
 /**
  * @generated from message jali.v1.StatusResponse
@@ -305,7 +336,7 @@ export type StatusResponse = Message<"jali.v1.StatusResponse"> & {
  * Use `create(StatusResponseSchema)` to create a new message.
  */
 export const StatusResponseSchema: GenMessage<StatusResponse> = /*@__PURE__*/
-  messageDesc(file_jali_v1_admin, 10);
+  messageDesc(file_jali_v1_admin, 11);
 
 /**
  * @generated from message jali.v1.EraseRequest
@@ -391,7 +422,7 @@ export type EraseRequest = Message<"jali.v1.EraseRequest"> & {
  * Use `create(EraseRequestSchema)` to create a new message.
  */
 export const EraseRequestSchema: GenMessage<EraseRequest> = /*@__PURE__*/
-  messageDesc(file_jali_v1_admin, 11);
+  messageDesc(file_jali_v1_admin, 12);
 
 /**
  * @generated from message jali.v1.EraseResponse
@@ -441,5 +472,5 @@ export type EraseResponse = Message<"jali.v1.EraseResponse"> & {
  * Use `create(EraseResponseSchema)` to create a new message.
  */
 export const EraseResponseSchema: GenMessage<EraseResponse> = /*@__PURE__*/
-  messageDesc(file_jali_v1_admin, 12);
+  messageDesc(file_jali_v1_admin, 13);
 
