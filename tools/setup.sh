@@ -62,6 +62,12 @@ if [ "${1:-}" = console ]; then
 		GOOS=js GOARCH=wasm CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o "build/wasm/jali-${part%%:*}.wasm" "${part#*:}"
 	done
 	cp "$(go env GOROOT)/lib/wasm/wasm_exec.js" build/wasm/
+	# What generates the types is what generates the Go code (tools/generate.sh); its lock holds the digests of the Linux binaries only.
+	if [ ! -x build/tools/buf/node_modules/.bin/buf ]; then
+		mkdir -p build/tools/buf
+		cp tools/buf/package.json tools/buf/package-lock.json build/tools/buf/
+		(cd build/tools/buf && npm install --ignore-scripts --no-audit --no-fund --loglevel=error)
+	fi
 	cd console
 	npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	exec npm run -s build
