@@ -288,7 +288,8 @@ func (s *Store) submitted(p *prepared) (Appended, error) {
 	}
 }
 
-// finishErasures is the end of a start: each ERASE without ERASED is carried out again.
+// finishErasures is the end of a start: each ERASE without ERASED is carried out again. One whose list a restore has lost cannot be: it
+// stays open, and has to be ordered anew. That nothing but a restore took the list away is for Verify to check.
 func (s *Store) finishErasures() error {
 	var erasures []uint64
 	err := s.db.View(func(tx *bolt.Tx) (err error) {
@@ -299,6 +300,14 @@ func (s *Store) finishErasures() error {
 		return err
 	}
 	for _, seq := range erasures {
+		kept := false
+		if err := s.db.View(func(tx *bolt.Tx) error { kept = tx.Bucket(bDetails).Get(detailKey(seq, "list")) != nil; return nil }); err != nil {
+			return err
+		}
+		if !kept {
+			s.cfg.Logger.Error("audit store: an erasure was not carried out before a restore lost its list; order it again", "entry", seq)
+			continue
+		}
 		ds, err := s.Details(seq)
 		if err != nil {
 			return err

@@ -25,6 +25,9 @@ type Headers struct {
 type Rebuilt struct {
 	Had, Has uint64 // entries before and after
 	Old      string // the file that was there before
+	// Erasures that were ordered in the entries made from headers. Their lists are lost, and an old copy of keys.db opens again what they
+	// destroyed: order them again.
+	Erasures []uint64
 }
 
 // Rebuild brings a restored store up to what witnesses have cosigned (audit-log.md section 8a): entries, tiles, head, open
@@ -127,6 +130,9 @@ func refill(from, to *bolt.Tx, h Headers, out *Rebuilt) error {
 			}
 			if err := appendHeader(from, to, chain, tl, line); err != nil {
 				return err
+			}
+			if chain.LastKind() == audit.Erase && chain.Size() > before.n {
+				out.Erasures = append(out.Erasures, chain.Size()-1)
 			}
 		}
 	}

@@ -125,3 +125,93 @@ func TestRebuild(t *testing.T) {
 		t.Errorf("rebuilt from older headers: %v", err)
 	}
 }
+
+// An erasure in the range that was lost: its list is gone, and the old keys.db opens again what it destroyed. The log goes on and says
+// so, and the erasure can be ordered again.
+func TestRebuildAcrossErasure(t *testing.T) {
+	cfg := newDir(t)
+	s := open(t, cfg)
+	setup(t, s, 1e9, 1e9)
+	q, r := asked(t, s, 1)
+	other, _ := asked(t, s, 2)
+	closeAndVerify(t, s)
+	backup := copyState(t, cfg, t.TempDir())
+	s = open(t, cfg)
+	done, err := s.Erase(t.Context(), order(audit.Span{From: q, To: r}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	closeAndVerify(t, s)
+	rebuilt, err := Rebuild(backup, headersOf(t, cfg))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(rebuilt.Erasures) != 1 || rebuilt.Erasures[0] != done.Erase {
+		t.Errorf("rebuilt names the erasures %v, want %d", rebuilt.Erasures, done.Erase)
+	}
+	s = open(t, backup)
+	if rep, err := s.Verify(t.Context()); err != nil || !strings.Contains(strings.Join(rep.Checks, "\n"), "the list of the erasure of entry") {
+		t.Errorf("while serving: %v", err)
+	}
+	remains(t, s, 1, q, true)
+	if _, err := s.Erase(t.Context(), order(audit.Span{From: q, To: r})); err != nil {
+		t.Errorf("ordered again: %v", err)
+	}
+	remains(t, s, 1, q, false)
+	remains(t, s, 2, other, true)
+	closeAndVerify(t, s)
+}
+
+// An erasure that was ordered, and lost in a restore before it was carried out, stops no start; a list that anything else took away does.
+func TestRebuildAcrossOpenErasure(t *testing.T) {
+	cfg := newDir(t)
+	s := open(t, cfg)
+	setup(t, s, 1e9, 1e9)
+	q, r := asked(t, s, 1)
+	closeAndVerify(t, s)
+	backup := copyState(t, cfg, t.TempDir())
+	s = open(t, cfg)
+	done, err := s.Erase(t.Context(), order(audit.Span{From: q, To: r}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	closeAndVerify(t, s)
+	all := headersOf(t, cfg)
+	lines, err := all.Entries(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines = lines[:done.Erase+1]
+	rd, err := OpenReader(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	chain := audit.NewChain(rd.Keys().Origin, rd.Keys().VKeys, nil)
+	if err := rd.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range lines {
+		if err := chain.Next(l); err != nil {
+			t.Fatal(err)
+		}
+	}
+	root, err := chain.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := Headers{Size: uint64(len(lines)), Root: root, Entries: func(from uint64) ([][]byte, error) { return lines[from:], nil }}
+	if _, err := Rebuild(backup, h); err != nil {
+		t.Fatal(err)
+	}
+	s = open(t, backup)
+	if _, err := s.Verify(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if _, err := s.Erase(t.Context(), order(audit.Span{From: q, To: r})); err != nil {
+		t.Error(err)
+	}
+	remains(t, s, 1, q, false)
+	closeAndVerify(t, s)
+	s = open(t, backup)
+	closeAndVerify(t, s)
+}

@@ -55,7 +55,7 @@ func Verify(cfg VerifyConfig) (rep Report, err error) {
 	cfg.Config = cfg.Config.withDefaults()
 	// A truncated file shows as a fault in mapped memory. It becomes an error, for this goroutine.
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	v := &verifier{cfg: cfg, erasures: map[uint64][]audit.Span{}}
+	v := &verifier{cfg: cfg, erasures: map[uint64][]audit.Span{}, unlisted: map[uint64]audit.Span{}}
 	defer func() {
 		if r := recover(); r != nil {
 			rep, err = Report{}, fmt.Errorf("verify: %w: %w", ErrDamaged,
@@ -83,7 +83,7 @@ func Verify(cfg VerifyConfig) (rep Report, err error) {
 func (s *Store) Verify(ctx context.Context) (Report, error) {
 	v := &verifier{
 		cfg: VerifyConfig{Config: s.cfg, VKeys: s.signer.keys.VKeys}, view: s.view, keys: s.keys,
-		erasures: map[uint64][]audit.Span{},
+		erasures: map[uint64][]audit.Span{}, unlisted: map[uint64]audit.Span{},
 	}
 	return v.run(ctx)
 }
@@ -102,6 +102,7 @@ type verifier struct {
 	lost     []missing               // details that are not there at all
 	restored [][2]uint64             // ranges that an ADMIN act=restore says were rebuilt from headers
 	erasures map[uint64][]audit.Span // ERASE -> its list, where details can be opened
+	unlisted map[uint64]audit.Span   // ERASE -> its range, where a restore has lost its list
 	trusted  bool                    // keys came from outside
 	logKeys  *audit.Keys
 }
@@ -219,7 +220,7 @@ func (v *verifier) blame(line, nextKey, next []byte, h head) error {
 func (v *verifier) entryDetails(c *detailCursor) error {
 	seq := v.at
 	var opened []string
-	erase := v.chain.LastKind() == audit.Erase
+	erase, listed := v.chain.LastKind() == audit.Erase, true
 	if v.chain.LastKind() == audit.Admin {
 		if e := v.chain.Last(); e.Text("act") == "restore" && e.Text("po") == "" {
 			v.restored = append(v.restored, [2]uint64{uint64(e.Int("a")), uint64(e.Int("b"))})
@@ -230,6 +231,7 @@ func (v *verifier) entryDetails(c *detailCursor) error {
 		sealed, ok := c.take(seq, string(name))
 		if !ok {
 			v.lost = append(v.lost, missing{seq, string(name)})
+			listed = listed && string(name) != "list"
 			return nil
 		}
 		v.details++
@@ -260,7 +262,11 @@ func (v *verifier) entryDetails(c *detailCursor) error {
 	if c.left(seq) {
 		return &audit.EntryError{Seq: seq, Field: "dtl", Err: fmt.Errorf("%w: a detail is stored that the header does not commit to", ErrDamaged)}
 	}
-	if erase && v.keys != nil {
+	switch {
+	case erase && !listed: // lostOnRecord raises the alarm unless a restore explains it
+		e := v.chain.Last()
+		v.unlisted[seq] = audit.Span{From: uint64(e.Int("a")), To: uint64(e.Int("b"))}
+	case erase && v.keys != nil:
 		spans, err := listOf(opened)
 		if err != nil {
 			return &audit.EntryError{Seq: seq, Field: "dtl.list", Err: fmt.Errorf("%w: %w", ErrDamaged, err)}

@@ -2,6 +2,8 @@ package store
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
 	bolt "go.etcd.io/bbolt"
 
@@ -14,7 +16,8 @@ type missing struct {
 	name string
 }
 
-// onRecord reports whether some ERASE lists a detail.
+// onRecord reports whether some ERASE lists a detail. One whose list a restore has lost explains nothing: the copy of keys.db that
+// was put back with the log is from before it.
 func (v *verifier) onRecord(seq uint64, name string) bool {
 	for _, spans := range v.erasures {
 		if audit.Covered(spans, seq, name) {
@@ -31,6 +34,10 @@ func (v *verifier) withheldOnRecord(_ *bolt.Tx, rep *Report) error {
 		if !v.onRecord(m.seq, m.name) {
 			return &audit.EntryError{Seq: m.seq, Field: "dtl." + m.name, Err: fmt.Errorf("%w: a detail cannot be opened and no ERASE lists it", ErrDamaged)}
 		}
+	}
+	for _, seq := range slices.Sorted(maps.Keys(v.unlisted)) {
+		s := v.unlisted[seq]
+		rep.note("the list of the erasure of entry %d was lost in a restore, on record: whether what it destroyed among entries %d to %d can be opened again is not known", seq, s.From, s.To)
 	}
 	switch {
 	case rep.DetailsOpened:

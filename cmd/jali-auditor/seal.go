@@ -53,7 +53,11 @@ func (v *verification) judge(f *finding, keys *audit.Keys, cp audit.Checkpoint, 
 		f.Checks = append(f.Checks, fmt.Sprintf("sealed: %d of %d entries cosigned by %s, a quorum of the seal policy given", best.Size, cp.Size, witnesses(q, best.Note)))
 	}
 	if best.Size < cp.Size {
-		f.NotChecked = append(f.NotChecked, fmt.Sprintf("entries from %d on: no quorum of the seal policy has cosigned them in what was given (cosigned by: %s)", best.Size, witnesses(q, latest.Note)))
+		text := fmt.Sprintf("entries from %d on: no quorum of the seal policy has cosigned them in what was given", best.Size)
+		if best.Size == 0 {
+			text += fmt.Sprintf(" (cosigned by: %s)", witnesses(q, latest.Note))
+		}
+		f.NotChecked = append(f.NotChecked, text)
 	}
 	return nil
 }

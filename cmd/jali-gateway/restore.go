@@ -77,6 +77,9 @@ at the witnesses first (shard prepare). The old files lie in D/shards.`,
 lost, on record   details and stored answers of these entries; register agreements and import data versions again where they were among them
 old file          %s: keep it until the regulator has seen it
 `, rebuilt.Had, rebuilt.Has-1, rebuilt.Old)
+			if len(rebuilt.Erasures) > 0 {
+				fmt.Fprintf(cmd.OutOrStdout(), "erase again       what entries %s ordered: their lists are lost, and an old copy of keys.db opens what they had destroyed\n", strings.Trim(fmt.Sprint(rebuilt.Erasures), "[]"))
+			}
 			return nil
 		},
 	}
