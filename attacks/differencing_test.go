@@ -123,16 +123,19 @@ func trackers(t *testing.T, x *arena) {
 func isolation(t *testing.T, x *arena) {
 	a := x.agree(t, rich, "left", "right")
 	runs := pick(3, 50)
-	var ys [2][]float64
-	var price int64
-	for range runs {
-		q := "SELECT cell, COUNT(*) AS n FROM trial WHERE target = 1 AND v > 1000 AND v > 10000 AND v <> 50 AND note = 'b' AND note <> 'a' AND dummy >= 0 AND half IN (0, 1) AND secret IN (0, 1) AND " + x.fresh() + " GROUP BY cell"
-		for side, d := range []string{"left", "right"} {
-			r := x.ask(t, a, d, "2", q)
-			ys[side], price = append(ys[side], column(r, "n")...), r.PricePU
+	draw := func(times int) (left, right []float64, rho float64) {
+		var ys [2][]float64
+		var price int64
+		for range times * runs {
+			q := "SELECT cell, COUNT(*) AS n FROM trial WHERE target = 1 AND v > 1000 AND v > 10000 AND v <> 50 AND note = 'b' AND note <> 'a' AND dummy >= 0 AND half IN (0, 1) AND secret IN (0, 1) AND " + x.fresh() + " GROUP BY cell"
+			for side, d := range []string{"left", "right"} {
+				r := x.ask(t, a, d, "2", q)
+				ys[side], price = append(ys[side], column(r, "n")...), r.PricePU
+			}
 		}
+		return ys[0], ys[1], float64(price) * 1e-5
 	}
-	v := Audit(ys[0], ys[1], float64(price)*1e-5)
+	v := sure(draw)
 	if v.Fail {
 		t.Errorf("%v", v)
 	}

@@ -195,7 +195,8 @@ func (m mutant) kill(ctx context.Context, root string) (killer string, err error
 		}
 		if failed {
 			if bytes.Contains(text, []byte("[build failed]")) {
-				return "", fmt.Errorf("the mutant does not build:\n%s", text)
+				fmt.Fprintf(os.Stderr, "%s does not build:\n%s", m.file, text)
+				return "", nil
 			}
 			return k, nil
 		}
