@@ -21,8 +21,8 @@ import (
 var (
 	// ErrInvalid: files that do not verify, or a log that must not be exported because it does not.
 	ErrInvalid = errors.New("export not valid")
-	// ErrExists: the directory to write to is there already.
-	ErrExists = errors.New("export directory exists already")
+	// ErrExists: the directory or file to write to is there already.
+	ErrExists = errors.New("it exists already")
 )
 
 // Source is a log to be exported: the entries below the checkpoint's size.

@@ -72,6 +72,7 @@ func isFinding(err error) bool {
 func statusOf(err error) int {
 	var usage usageError
 	var child childError
+	var refused *sdk.QueryError
 	switch {
 	case err == nil:
 		return statusOK
@@ -80,7 +81,7 @@ func statusOf(err error) int {
 			return statusUsage
 		}
 		return int(child)
-	case errors.As(err, &usage), errors.Is(err, store.ErrMissing), errors.Is(err, sdk.ErrConfig), errors.Is(err, audit.ErrKeys),
+	case errors.As(err, &usage), errors.As(err, &refused), errors.Is(err, store.ErrMissing), errors.Is(err, sdk.ErrConfig), errors.Is(err, audit.ErrKeys),
 		errors.Is(err, export.ErrExists), errors.Is(err, export.ErrAudience):
 		return statusUsage
 	case errors.Is(err, sdk.ErrUnauthenticated), isDenied(err):
@@ -120,7 +121,7 @@ func hintOf(err error) string {
 	case errors.Is(err, audit.ErrKeys):
 		return "name the vkeys file that the custodian published: one name+hash+key per line"
 	case errors.Is(err, export.ErrExists):
-		return "name a directory that does not exist yet"
+		return "name one that does not exist yet"
 	case errors.Is(err, fs.ErrPermission):
 		return "run as a user who may read these files"
 	case errors.As(err, &usage):

@@ -6,6 +6,9 @@ import (
 	"strings"
 	"testing"
 
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
 	"jali/audit"
 	jaliv1 "jali/proto/jali/v1"
 )
@@ -31,6 +34,10 @@ func (s *server) GetBundle(_ context.Context, in *jaliv1.GetBundleRequest) (*jal
 	return &jaliv1.GetBundleResponse{Bundle: []byte("not the bundle on record")}, nil
 }
 
+func (s *server) Hold(context.Context, *jaliv1.HoldRequest) (*jaliv1.HoldResponse, error) {
+	return nil, status.Error(codes.InvalidArgument, "a hold ends in the future")
+}
+
 // A serving gateway: cases with proofs, budgets as it claims them, and what a lying one is caught at.
 func TestOversee(t *testing.T) {
 	s, link, vkeys := gateway(t)
@@ -46,6 +53,7 @@ func TestOversee(t *testing.T) {
 	try(statusOK, "released, level L1", "show", "7")
 	try(statusOK, "r-0042", "show", "7")
 	try(statusUsage, "no signed entry 12", "show", "12")
+	try(statusUsage, "a hold ends in the future", "hold", "--entries", "7-8", "--until", "2020-01-01", "--order", "7 Js 12/27", "--judge", "District Court")
 	try(statusOK, "2 ledgers as the gateway claims them at 12 entries", "spend")
 	s.nano = 1
 	try(statusFailed, "agreement agr-1 on insured: spent, as the gateway claims is 30001, the log gives 30000 (+1 nano-rho)", "spend")

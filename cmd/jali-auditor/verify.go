@@ -7,6 +7,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -138,9 +140,13 @@ func (v *verification) receipt(path, result string) (*finding, error) {
 		Checks: rep.Checks[:len(rep.Checks)-1], Checked: v.when, Intent: &rep.Intent.Seq, Release: &rep.Release.Seq,
 		NotChecked: []string{rep.Checks[len(rep.Checks)-1], "whether others were shown the same log"},
 	}
+	f.Checks = slices.DeleteFunc(slices.Clone(f.Checks), func(c string) bool { return strings.HasPrefix(c, "result bytes: not given") })
 	if rep.Sealed {
 		f.Checks = append(f.Checks, rep.Checks[len(rep.Checks)-1]+": "+cosigned(rep.Cosignatures))
 		f.NotChecked = []string{"what the witnesses were shown besides this log: ask one for its checkpoint"}
+	}
+	if !rep.ResultChecked {
+		f.NotChecked = append(f.NotChecked, "the result: its bytes were not given (--result FILE)")
 	}
 	f.signed(rep.Signed)
 	return f, nil

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -32,6 +33,10 @@ under a key that is a detail of the audit log's entry. The same id again is a ne
 			var err error
 			if in.Persons, err = os.ReadFile(persons); err != nil {
 				return usage("name a file with one person id per line", "read persons: %w", err)
+			}
+			in.Persons = bytes.TrimPrefix(in.Persons, []byte("\ufeff")) // of editors on Windows, as jali does with its copy
+			if len(in.Persons) == 0 {
+				return usage("name a file with one person id per line", "the list of persons is empty")
 			}
 			in.Approver = approver()
 			return withStudies(cmd.Context(), dir, func(ctx context.Context, studies jaliv1.StudyServiceClient) error {

@@ -37,7 +37,7 @@ var statistics = []statistic{
 	{"median", analysis.MedianSurvival, "Median survival", []string{"time", "event"}, []string{"by", "until", "width"}, `--time time --event "status = 1" --by rx`},
 	{"rmst", analysis.MeanSurvival, "Restricted mean survival time", []string{"time", "event", "until"}, []string{"by", "width"}, `--time time --event "status = 1" --until 1825`},
 	{"logrank", analysis.LogRank, "Log-rank test", []string{"time", "event", "by"}, []string{"until", "width"}, `--time time --event "status = 1" --by rx`},
-	{"hr", analysis.HazardRatio, "Hazard ratios, piecewise-exponential", []string{"time", "event", "terms"}, []string{"until", "width", "bins"}, `--time time --event "status = 1" --terms "ref(rx, 'Obs')"`},
+	{"hr", analysis.HazardRatio, "Hazard ratios, piecewise-exponential", []string{"time", "event", "terms"}, []string{"until", "width", "bins"}, `--time time --event "status = 1" --terms "ref(rx, 'Obs')" --until 1825 --width 365`},
 	{"hist", analysis.Histogram, "Histogram and cumulative shares", []string{"value"}, []string{"by", "width", "bins"}, `--value age --width 5`},
 	{"quantile", analysis.Quantile, "Quantiles", []string{"value", "at"}, []string{"by", "width", "bins"}, `--value age --width 1 --at 0.25,0.5,0.75`},
 	{"moments", analysis.Moments, "Mean, variance, standard deviation", []string{"value"}, []string{"by", "width", "bins"}, `--value age --width 1`},
@@ -79,6 +79,10 @@ func (a *app) analyzeCommand() *cobra.Command {
 The question buys one noisy histogram at --error persons per cell; the statistic and its intervals are computed from it, here,
 after the receipt has verified. Another statistic of the same histogram is free.
 lower95 and upper95 are for the population behind the data; exact_lower95 and exact_upper95 cover what the exact data would give.`,
+		Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			return usagef("jali analyze --help lists them", "analyze needs a statistic, such as km, or, rate")
+		},
 	}
 	for _, s := range statistics {
 		cmd.AddCommand(a.statisticCommand(s))

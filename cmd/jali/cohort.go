@@ -247,7 +247,7 @@ func (a *app) codesText(s string) (text string, file bool, err error) {
 	if len(b) > maxCodes {
 		return "", false, usagef(codesHint, "the list of codes is longer than %d bytes", maxCodes)
 	}
-	return string(b), true, nil
+	return string(withoutBOM(b)), true, nil
 }
 
 func (a *app) showCohort(form string, r *sdk.CohortResult) error {

@@ -67,7 +67,7 @@ func (a *app) readPersons(flag, path string) ([]string, error) {
 	case len(b) > maxSubjects:
 		return nil, usagef(hint, "the list of %s is longer than %d bytes", flag, maxSubjects)
 	}
-	text := strings.TrimSuffix(string(b), "\n")
+	text := strings.TrimSuffix(string(withoutBOM(b)), "\n")
 	if text == "" {
 		return nil, usagef(hint, "the list of %s is empty", flag)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -152,11 +153,14 @@ func (f askFlags) readSQL(a *app, args []string) error {
 	if len(text) > maxSQL {
 		return usagef("a question is at most 8,192 bytes; put long code lists into the catalogue", "the SQL is longer than %d bytes", maxSQL)
 	}
-	if a.sql = string(text); strings.TrimSpace(a.sql) == "" {
+	if a.sql = string(withoutBOM(text)); strings.TrimSpace(a.sql) == "" {
 		return usagef(hint, "the SQL is empty")
 	}
 	return nil
 }
+
+// withoutBOM drops the mark that editors on Windows put before the first character of a file.
+func withoutBOM(text []byte) []byte { return bytes.TrimPrefix(text, []byte("\ufeff")) }
 
 // parseAccuracy reads "E" or "E,name=E,...". The numbers themselves are the gateway's to judge.
 func parseAccuracy(s string) (plain string, named map[string]string, err error) {
