@@ -27,8 +27,8 @@ const module = "jali"
 // ending in /... stands for all below it too; the longest name decides. A package that is not here fails the test: give it a
 // place when you make it.
 var order = [][]string{
-	{"audit", "crypto/...", "examples", "gateway/catalog", "gateway/engine/pgtest", "gateway/identity", "gateway/identity/oidctest", "policy/...", "proto/...", "sdk/stat"},
-	{"audit/approval", "audit/export", "audit/timestamp", "crypto/cohort/client", "gateway/budget", "gateway/protect", "gateway/synth", "sdk/analysis"},
+	{"audit", "crypto/...", "examples", "gateway/catalog", "gateway/coarse", "gateway/engine/pgtest", "gateway/identity", "gateway/identity/oidctest", "policy/...", "proto/...", "sdk/stat"},
+	{"audit/approval", "audit/export", "audit/timestamp", "crypto/cohort/client", "gateway/allowance", "gateway/budget", "gateway/protect", "gateway/synth", "sdk/analysis"},
 	{"audit/store", "audit/timestamp/tsatest", "audit/wasm", "audit/witness", "crypto/cohort/client/clienttest", "crypto/cohort/clib", "crypto/cohort/wasm", "gateway/query"},
 	{"gateway/engine"},
 	{"gateway"},

@@ -10,8 +10,8 @@ import (
 	"strings"
 	"syscall"
 
+	"jali/gateway/allowance"
 	"jali/gateway/identity"
-	"jali/gateway/rpc"
 )
 
 // reloader is what SIGHUP changes in a gateway that serves: the files by which callers are recognised, quotas and the log level. All of it, or, when anything of it cannot be
@@ -20,7 +20,7 @@ type reloader struct {
 	dir      string
 	running  config // as served: what needs a restart stays what it was
 	trust    *identity.Trust
-	quota    *rpc.Quota
+	rates    *allowance.Rates
 	level    *slog.LevelVar
 	operator *slog.Logger
 }
@@ -56,13 +56,13 @@ func (r *reloader) reload() error {
 	if err != nil {
 		return err
 	}
-	if _, err := rpc.NewQuota(next.Limits.PerSecond, next.Limits.Burst); err != nil {
+	if err := allowance.Check(next.Limits.PerSecond, next.Limits.Burst); err != nil {
 		return err
 	}
 	if err := r.trust.Reload(trust); err != nil {
 		return fmt.Errorf("recognise callers: %w", err)
 	}
-	if err := r.quota.Set(next.Limits.PerSecond, next.Limits.Burst); err != nil {
+	if err := r.rates.Set(next.Limits.PerSecond, next.Limits.Burst); err != nil {
 		return err
 	}
 	r.level.Set(next.LogLevel)

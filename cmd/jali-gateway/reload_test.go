@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"jali/gateway"
+	"jali/gateway/allowance"
 	"jali/gateway/identity"
-	"jali/gateway/rpc"
 )
 
 // files puts the keys and certificates of a state directory in place.
@@ -49,12 +49,12 @@ func TestReload(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	quota, err := rpc.NewQuota(cfg.Limits.PerSecond, cfg.Limits.Burst)
+	rates, err := allowance.New(cfg.Limits.PerSecond, cfg.Limits.Burst)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var log bytes.Buffer
-	r := &reloader{dir: dir, running: cfg, trust: trust, quota: quota, level: new(slog.LevelVar), operator: slog.New(slog.NewTextHandler(&log, nil))}
+	r := &reloader{dir: dir, running: cfg, trust: trust, rates: rates, level: new(slog.LevelVar), operator: slog.New(slog.NewTextHandler(&log, nil))}
 
 	write("log_level: WARN\nlisten: 127.0.0.1:1\nengine: {threads: 7}\nidentity: {issuer: 'https://idp.example', audience: x, groups: [{group: g, role: researcher, org: o}]}\n")
 	if err := r.reload(); err != nil {

@@ -8,10 +8,12 @@ import (
 	"log/slog"
 	"os"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
 	"jali/gateway"
+	"jali/gateway/allowance"
 	"jali/gateway/pgwire"
 	"jali/gateway/query"
 	"jali/gateway/rpc"
@@ -56,7 +58,7 @@ func serve(ctx context.Context, dir, listen, pg string, out io.Writer, ready fun
 	if err != nil {
 		return err
 	}
-	quota, err := rpc.NewQuota(cfg.Limits.PerSecond, cfg.Limits.Burst)
+	rates, err := allowance.New(cfg.Limits.PerSecond, cfg.Limits.Burst)
 	if err != nil {
 		return usage("docs/operations.md lists the keys", "config.yaml: limits: %w", err)
 	}
@@ -74,8 +76,13 @@ func serve(ctx context.Context, dir, listen, pg string, out io.Writer, ready fun
 	os.Remove(layout.Endpoint()) // a gateway that was killed leaves its own
 	defer os.Remove(layout.Endpoint())
 
+	counts := pgwire.NewMetrics()
+	var others []prometheus.Collector
+	if cfg.ListenPG != "" {
+		others = append(others, counts)
+	}
 	group, ctx := errgroup.WithContext(ctx)
-	reload := &reloader{dir: dir, running: cfg, trust: trust, quota: quota, level: level, operator: operator}
+	reload := &reloader{dir: dir, running: cfg, trust: trust, rates: rates, level: level, operator: operator}
 	group.Go(func() error { reload.watch(ctx); notify("STOPPING=1"); return nil })
 	group.Go(func() error { g.Beat(ctx); return nil })
 	group.Go(func() error { return g.Verify(ctx) })
@@ -85,7 +92,7 @@ func serve(ctx context.Context, dir, listen, pg string, out io.Writer, ready fun
 	group.Go(func() error {
 		return rpc.Serve(ctx, rpc.Config{
 			Gateway: g, Console: true, Listen: cfg.Listen, Metrics: cfg.Metrics, Operator: operator,
-			Trust: trust, Quota: quota, Tracer: tracer,
+			Trust: trust, Rates: rates, Tracer: tracer, Others: others,
 			Ready: func(addr string) {
 				endpoint := "https://" + addr
 				if err := os.WriteFile(layout.Endpoint(), []byte(endpoint+"\n"), 0o644); err != nil {
@@ -102,7 +109,7 @@ func serve(ctx context.Context, dir, listen, pg string, out io.Writer, ready fun
 	if cfg.ListenPG != "" {
 		group.Go(func() error {
 			return pgwire.Serve(ctx, pgwire.Config{
-				Gateway: g, Listen: cfg.ListenPG, Trust: trust, Operator: operator, PerSecond: cfg.Limits.PerSecond, Burst: cfg.Limits.Burst,
+				Gateway: g, Listen: cfg.ListenPG, Trust: trust, Operator: operator, Rates: rates, Metrics: counts, Tracer: tracer,
 				Ready: func(addr string) { fmt.Fprintf(out, "PostgreSQL clients on %s\n", addr) },
 			})
 		})

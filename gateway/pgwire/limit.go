@@ -2,35 +2,22 @@ package pgwire
 
 import (
 	"sync"
-	"time"
-
-	"golang.org/x/time/rate"
 
 	"jali/gateway/identity"
 )
 
-// limits bounds connections and how fast each principal may speak. It is by name and organisation, not by key: a second certificate is no second
-// allowance. It protects the machine; the limits that protect people are policy and budget.
+// limits bounds connections: of all, and of each principal, by name and organisation. How fast a principal may speak is package allowance's.
 type limits struct {
 	config Config
 
 	mu   sync.Mutex
 	open int
-	who  map[limitKey]*allowance
+	who  map[limitKey]int // sessions; those of nobody are not in it
 }
 
 type limitKey struct{ name, org string }
 
-type allowance struct {
-	limiter *rate.Limiter
-	open    int
-	last    time.Time
-}
-
-// idle is how long the allowance of a principal without connections is kept. It is full again long before.
-const idle = 10 * time.Minute
-
-func newLimits(c Config) *limits { return &limits{config: c, who: map[limitKey]*allowance{}} }
+func newLimits(c Config) *limits { return &limits{config: c, who: map[limitKey]int{}} }
 
 // enter counts a connection; false: there are too many.
 func (l *limits) enter() bool {
@@ -50,28 +37,19 @@ func (l *limits) leave() {
 }
 
 // join counts a session of a principal; nil: it has too many. The function ends the session.
-func (l *limits) join(who identity.Principal, now time.Time) (*rate.Limiter, func()) {
+func (l *limits) join(who identity.Principal) func() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for key, a := range l.who {
-		if a.open == 0 && now.Sub(a.last) > idle {
-			delete(l.who, key)
-		}
-	}
 	key := limitKey{who.Name, who.Org}
-	a := l.who[key]
-	if a == nil {
-		a = &allowance{limiter: rate.NewLimiter(rate.Limit(l.config.PerSecond), l.config.Burst)}
-		l.who[key] = a
+	if l.who[key] >= l.config.Each {
+		return nil
 	}
-	if a.last = now; a.open >= l.config.Each {
-		return nil, nil
-	}
-	a.open++
-	return a.limiter, func() {
+	l.who[key]++
+	return func() {
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		a.open--
-		a.last = time.Now()
+		if l.who[key]--; l.who[key] == 0 {
+			delete(l.who, key)
+		}
 	}
 }

@@ -13,9 +13,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5/pgproto3"
 	"github.com/jackc/pgx/v5/pgtype"
-	"golang.org/x/time/rate"
 
 	"jali/gateway"
+	"jali/gateway/allowance"
 	"jali/gateway/catalog"
 	"jali/gateway/identity"
 )
@@ -203,16 +203,20 @@ func FuzzSession(f *testing.F) {
 		&pgproto3.Bind{PreparedStatement: "a", Parameters: [][]byte{{1}, nil, []byte("x")}, ParameterFormatCodes: []int16{1, 0, 0}}, &pgproto3.Execute{MaxRows: 1}, &pgproto3.Sync{})
 	seed(&pgproto3.Bind{}, &pgproto3.Sync{}, &pgproto3.Close{ObjectType: 'S'}, &pgproto3.Flush{}, &pgproto3.Terminate{})
 	who := identity.Principal{Name: "Ada", Org: "University", Role: identity.Researcher, Key: strings.Repeat("a", 64)}
+	rates, err := allowance.New(1e5, 1e6)
+	if err != nil {
+		f.Fatal(err)
+	}
 	f.Fuzz(func(t *testing.T, input []byte) {
 		conn := &replaying{in: bytes.NewReader(input)}
-		c, err := Config{Gateway: g, Listen: "x", Trust: new(identity.Trust), Operator: operator}.withDefaults()
+		c, err := Config{Gateway: g, Listen: "x", Trust: new(identity.Trust), Operator: operator, Rates: rates}.withDefaults()
 		if err != nil {
 			t.Fatal(err)
 		}
 		s := &session{
 			server: &server{Config: c, limits: newLimits(c), cancels: newCancels(), draining: t.Context()},
 			conn:   &timed{Conn: conn, read: time.Second, stop: t.Context()}, set: newSettings(), status: 'I', encode: newEncoder(), prepared: newPrepared(),
-			limiter: rate.NewLimiter(rate.Inf, 1), who: func() (identity.Principal, error) { return who, nil },
+			who: func() (identity.Principal, error) { return who, nil },
 		}
 		s.set.started()
 		s.wire = pgproto3.NewBackend(s.conn, s.conn)

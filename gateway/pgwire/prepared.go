@@ -78,18 +78,18 @@ func (s *session) sync() error {
 // extended answers a message of the extended protocol; after an error the others are skipped until Sync.
 func (s *session) extended(ctx context.Context, message pgproto3.FrontendMessage) error {
 	var err error
-	kind, place := "prepare", (func(line, column int) int)(nil)
+	w, place := s.watch(ctx, kindPrepare), (func(line, column int) int)(nil)
 	switch m := message.(type) {
 	case *pgproto3.Parse:
 		err = s.parse(m)
 	case *pgproto3.Bind:
-		kind = "bind"
+		w.kind = kindBind
 		err = s.bind(m)
 	case *pgproto3.Describe:
-		kind = "describe"
+		w.kind = kindDescribe
 		place, err = s.described(ctx, m)
 	case *pgproto3.Execute:
-		kind, place, err = s.execute(ctx, m)
+		place, err = s.execute(ctx, &w, m)
 	case *pgproto3.Close:
 		if m.ObjectType == 'S' {
 			s.prepared.drop(m.Name)
@@ -102,7 +102,7 @@ func (s *session) extended(ctx context.Context, message pgproto3.FrontendMessage
 		return nil
 	}
 	s.prepared.failed = true
-	s.fail(kind, err, place)
+	s.fail(w, err, place)
 	return s.wire.Flush()
 }
 
@@ -215,47 +215,49 @@ func (s *session) announce(columns []column, formats []int16) {
 	s.wire.Send(rowDescription(columns, formats))
 }
 
-// execute runs a portal, once, and sends at most as many rows as asked for.
-func (s *session) execute(ctx context.Context, m *pgproto3.Execute) (string, func(line, column int) int, error) {
+// execute runs a portal, once, and sends at most as many rows as asked for. What it runs is observed when it has run; what fails, by the caller.
+func (s *session) execute(ctx context.Context, w *watch, m *pgproto3.Execute) (func(line, column int) int, error) {
+	w.kind = kindExecute
 	p := s.prepared.portals[m.Portal]
 	if p == nil {
-		return "execute", nil, unknownPortal
+		return nil, unknownPortal
 	}
-	kind := p.kind()
+	w.kind = p.kind()
 	if len(p.tokens) == 0 && p.whole {
 		s.wire.Send(&pgproto3.EmptyQueryResponse{})
-		return kind, nil, nil
+		return nil, nil
 	}
 	if p.result == nil {
 		r, err := s.run(ctx, p.edited)
 		if err != nil {
-			return kind, p.place, err
+			return p.place, err
 		}
-		s.observe(kind, "00000")
 		if p.columns != nil && len(p.columns) == len(r.columns) {
 			r.columns = p.columns // what the client was told
 		} else if p.columns != nil {
-			return kind, nil, errDescribed
+			return nil, errDescribed
 		}
 		p.result = &r
+		w.end(stateOK)
+		*w = s.watch(ctx, kindExecute) // what may still fail is to send it
 	}
 	for sent := uint32(0); p.next < len(p.result.rows); p.next++ {
 		if m.MaxRows > 0 && sent == m.MaxRows {
 			s.wire.Send(&pgproto3.PortalSuspended{})
-			return kind, nil, nil
+			return nil, nil
 		}
 		row, err := s.encode.row(p.result.columns, p.formats, p.result.rows[p.next])
 		if err != nil {
-			return kind, nil, err
+			return nil, err
 		}
 		s.wire.Send(row)
 		sent++
 		if err := s.spill(p.next); err != nil {
-			return kind, nil, err
+			return nil, err
 		}
 	}
 	s.complete(*p.result)
-	return kind, nil, nil
+	return nil, nil
 }
 
 // errDescribed: an answer has other columns than were announced.

@@ -42,7 +42,7 @@ var errPanic = errors.New("panic")
 
 // run answers a statement. It returns when the client cancels, too: the gateway then finishes, and records, what it has begun.
 func (s *session) run(ctx context.Context, e edited) (r result, err error) {
-	who, err := s.allowed(s.limiter)
+	who, err := s.allowed()
 	if err != nil {
 		return result{}, err
 	}
@@ -90,7 +90,7 @@ func (s *session) run(ctx context.Context, e edited) (r result, err error) {
 
 // describe tells the columns of a statement without running it; nil: it gives no rows.
 func (s *session) describe(ctx context.Context, e edited, sample func(*catalog.Dataset) string) ([]column, error) {
-	who, err := s.allowed(s.limiter)
+	who, err := s.allowed()
 	if err != nil {
 		return nil, err
 	}

@@ -10,7 +10,11 @@ import (
 	"sync"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
+
 	"jali/gateway"
+	"jali/gateway/allowance"
 	"jali/gateway/identity"
 )
 
@@ -32,9 +36,12 @@ type Config struct {
 	Longest, Idle time.Duration
 	// Connections bounds all connections (default 256), Each those of a principal (default 32).
 	Connections, Each int
-	// PerSecond and Burst bound a principal's statements (default 50 a second, 200 at once).
-	PerSecond float64
-	Burst     int
+	// Rates bound how fast each principal may speak; other fronts may share them, and whoever owns them may change them (default: 50 a second, 200 at once).
+	Rates *allowance.Rates
+	// Metrics count connections and statements; they are shown by whoever made them. Nil: nobody looks.
+	Metrics *Metrics
+	// Tracer makes a span of each statement: what it was, its SQLSTATE and nothing else. Nil: none are made.
+	Tracer trace.Tracer
 	// Drain is how long statements under way may take when Serve ends (default 30 s).
 	Drain time.Duration
 }
@@ -43,7 +50,7 @@ func (c Config) withDefaults() (Config, error) {
 	switch {
 	case c.Gateway == nil, c.Operator == nil, c.Listen == "", c.Trust == nil:
 		return c, errors.New("config: Gateway, Listen, Trust and Operator are required")
-	case c.Longest < 0, c.Idle < 0, c.Connections < 0, c.Each < 0, c.PerSecond < 0, c.Burst < 0, c.Drain < 0:
+	case c.Longest < 0, c.Idle < 0, c.Connections < 0, c.Each < 0, c.Drain < 0:
 		return c, errors.New("config: a limit is negative")
 	}
 	fill(&c.Longest, 5*time.Minute)
@@ -51,12 +58,23 @@ func (c Config) withDefaults() (Config, error) {
 	fill(&c.Drain, 30*time.Second)
 	fill(&c.Connections, 256)
 	fill(&c.Each, 32)
-	fill(&c.Burst, 200)
-	fill(&c.PerSecond, 50)
+	if c.Rates == nil {
+		r, err := allowance.New(allowance.DefaultPerSecond, allowance.DefaultBurst)
+		if err != nil {
+			return c, fmt.Errorf("config: %w", err)
+		}
+		c.Rates = r
+	}
+	if c.Metrics == nil {
+		c.Metrics = NewMetrics()
+	}
+	if c.Tracer == nil {
+		c.Tracer = noop.NewTracerProvider().Tracer("jali")
+	}
 	return c, nil
 }
 
-func fill[T int | float64 | time.Duration](x *T, value T) {
+func fill[T int | time.Duration](x *T, value T) {
 	if *x == 0 {
 		*x = value
 	}
@@ -123,6 +141,7 @@ func (s *server) accept(ctx context.Context, listener net.Listener, serve func(n
 		}
 		wait = time.Millisecond
 		if !s.limits.enter() {
+			s.Metrics.refused.Inc()
 			conn.Close()
 			continue
 		}

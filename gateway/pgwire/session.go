@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgproto3"
-	"golang.org/x/time/rate"
 
 	"jali/gateway"
 	"jali/gateway/identity"
@@ -25,8 +24,7 @@ type session struct {
 	conn *timed
 	wire *pgproto3.Backend
 	// who names the caller, asked at each statement: a certificate or token may have ended since the start.
-	who     func() (identity.Principal, error)
-	limiter *rate.Limiter
+	who func() (identity.Principal, error)
 
 	user, database string
 	set            *settings
@@ -40,6 +38,8 @@ type session struct {
 // session serves a connection from its first byte to its last.
 func (s *server) session(ctx context.Context, conn net.Conn) {
 	defer s.limits.leave()
+	s.Metrics.connections.Inc()
+	defer s.Metrics.connections.Dec()
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
 	defer func() {
@@ -125,7 +125,7 @@ func (s *session) take(ctx context.Context, message pgproto3.FrontendMessage) er
 	case *pgproto3.CopyData, *pgproto3.CopyDone, *pgproto3.CopyFail:
 		return nil // of a COPY that was refused
 	}
-	s.fail("message", &fault{code: "0A000", message: "this kind of message is not answered", hint: "ask with a query"}, nil)
+	s.fail(s.watch(ctx, kindMessage), &fault{code: "0A000", message: "this kind of message is not answered", hint: "ask with a query"}, nil)
 	return s.ready()
 }
 
@@ -143,17 +143,18 @@ func (s *session) simple(ctx context.Context, text string) {
 		return
 	}
 	for _, st := range statements {
+		w := s.watch(ctx, st.kind())
 		e := st.change(st.edits())
 		r, err := s.run(ctx, e)
 		if err != nil {
-			s.fail(st.kind(), err, e.place)
+			s.fail(w, err, e.place)
 			return
 		}
 		if err := s.send(r, nil); err != nil {
-			s.fail(st.kind(), err, nil)
+			s.fail(w, err, nil)
 			return
 		}
-		s.observe(st.kind(), "00000")
+		w.end(stateOK)
 	}
 }
 
@@ -195,24 +196,13 @@ func (s *session) complete(r result) {
 }
 
 // fail reports an error to the client and its kind to the operator. Nothing of an unexpected error is shown but its type.
-func (s *session) fail(kind string, err error, place func(line, column int) int) {
+func (s *session) fail(w watch, err error, place func(line, column int) int) {
 	e := refusal(err, place)
 	if e.Code == stateInternal {
 		s.Operator.Error("statement failed", "type", fmt.Sprintf("%T", err))
 	}
-	s.observe(kind, e.Code)
+	w.end(e.Code)
 	s.wire.Send(e)
-}
-
-// keyDigits of a key tell callers apart in the log without naming them.
-const keyDigits = 8
-
-func (s *session) observe(kind, state string) {
-	key := "-"
-	if who, err := s.who(); err == nil && len(who.Key) >= keyDigits {
-		key = who.Key[:keyDigits]
-	}
-	s.Operator.Info("statement", "kind", kind, "sqlstate", state, "caller", key)
 }
 
 // parameter tells the client a setting that it follows.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgproto3"
 
+	"jali/gateway/allowance"
 	"jali/gateway/identity"
 )
 
@@ -119,7 +120,11 @@ func TestNobody(t *testing.T) {
 
 // Limits hold, and say so.
 func TestLimits(t *testing.T) {
-	r := start(t, func(c *Config) { c.Each, c.Connections, c.PerSecond, c.Burst = 2, 4, 0.001, 3 })
+	rates, err := allowance.New(0.001, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := start(t, func(c *Config) { c.Each, c.Connections, c.Rates = 2, 4, rates })
 	one, refused := r.session(t, nil)
 	if refused != nil {
 		t.Fatal(refused)
@@ -135,6 +140,20 @@ func TestLimits(t *testing.T) {
 		if got := state(one.until(t)); got != want {
 			t.Errorf("statement %d: %q, want %q", i, got, want)
 		}
+	}
+	// The allowance is the gateway's: another front that shares it finds it empty, and what it allows anew counts here at once.
+	ada := identity.Principal{Name: "Ada", Org: "University"}
+	if rates.Allow(ada, time.Now()) {
+		t.Error("an allowance beside the one that was used up")
+	}
+	if err := rates.Set(1e5, 10); err != nil {
+		t.Fatal(err)
+	}
+	rates.Allow(ada, time.Now()) // from now on it fills at the new rate
+	time.Sleep(time.Millisecond)
+	send(t, one.conn, &pgproto3.Query{String: "SELECT 1"})
+	if got := state(one.until(t)); got != "" {
+		t.Errorf("after the limits were raised: %q", got)
 	}
 	large := make([]byte, 0)
 	large = append(large, 'Q', 0x7f, 0xff, 0xff, 0xff)

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgproto3"
-	"golang.org/x/time/rate"
 
 	"jali/gateway/identity"
 )
@@ -44,10 +43,11 @@ func (s *server) start(ctx context.Context, secure *tls.Conn) (started, error) {
 }
 
 func (s *session) begin(ctx context.Context, secure *tls.Conn, m *pgproto3.StartupMessage) (started, error) {
+	w := s.watch(ctx, kindStart)
 	refuse := func(err error) (started, error) {
 		e := refusal(err, nil)
 		fatal(s.wire, e.Code, e.Message, e.Hint)
-		s.observe("start", e.Code)
+		w.end(e.Code)
 		return started{}, errClosed
 	}
 	s.negotiate(m)
@@ -60,8 +60,8 @@ func (s *session) begin(ctx context.Context, secure *tls.Conn, m *pgproto3.Start
 	if err != nil {
 		return refuse(err)
 	}
-	var leave func()
-	if s.limiter, leave = s.limits.join(who, time.Now()); s.limiter == nil {
+	leave := s.limits.join(who)
+	if leave == nil {
 		return refuse(&fault{code: "53300", message: "you have too many connections open", hint: "close some, or use a pool"})
 	}
 	if err := s.configure(who, m.Parameters); err != nil {
@@ -87,7 +87,7 @@ func (s *session) begin(ctx context.Context, secure *tls.Conn, m *pgproto3.Start
 		leave()
 		return started{}, errClosed
 	}
-	s.observe("start", "00000")
+	w.end(stateOK)
 	return started{session: s, end: leave}, nil
 }
 
@@ -255,12 +255,12 @@ func optionWords(text string) []string {
 }
 
 // allowed asks who calls, now, and whether it may speak so fast.
-func (s *session) allowed(limiter *rate.Limiter) (identity.Principal, error) {
+func (s *session) allowed() (identity.Principal, error) {
 	who, err := s.who()
 	if err != nil {
 		return who, err
 	}
-	if !limiter.Allow() {
+	if !s.Rates.Allow(who, time.Now()) {
 		return who, &fault{code: "53000", message: "too many statements", hint: "wait a second and try again"}
 	}
 	return who, nil

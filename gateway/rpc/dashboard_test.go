@@ -72,6 +72,9 @@ func TestDashboard(t *testing.T) {
 			t.Errorf("%q asks for nothing of ours", e)
 		}
 		for _, n := range names {
+			if strings.HasPrefix(n, "jali_pg_") { // another front's: its own test asks
+				continue
+			}
 			n = strings.TrimSuffix(n, "_bucket")
 			if _, ok := known[n]; !ok {
 				t.Errorf("%q asks for %s, which there is not", e, n)

@@ -15,6 +15,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"jali/gateway"
+	"jali/gateway/allowance"
 	"jali/gateway/identity"
 )
 
@@ -24,8 +25,8 @@ type guard struct {
 	callers   callers
 	to        audience
 	validator protovalidate.Validator
-	limits    *limits   // nil: no rate limit and no TLS caller (the socket)
-	observer  *observer // nil: nothing is observed (the socket)
+	limits    *allowance.Rates // nil: no rate limit and no TLS caller (the socket)
+	observer  *observer        // nil: nothing is observed (the socket)
 	operator  *slog.Logger
 	deadline  time.Duration // for calls that name none
 	longest   time.Duration // for all
@@ -99,7 +100,7 @@ func (g *guard) admit(ctx context.Context, method string) error {
 	if err != nil {
 		return err
 	}
-	if !g.limits.allow(who, time.Now()) {
+	if !g.limits.Allow(who, time.Now()) {
 		return &gateway.Refusal{Code: gateway.Rate, Message: "too many requests", Hint: "wait a second and try again"}
 	}
 	return nil

@@ -22,7 +22,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 
-	"jali/gateway/identity"
+	"jali/gateway/allowance"
 	jaliv1 "jali/proto/jali/v1"
 )
 
@@ -100,7 +100,7 @@ func TestGuardValidates(t *testing.T) {
 
 func TestGuardNeedsCaller(t *testing.T) {
 	g, _ := operatorGuard(t)
-	g.limits = newLimits(quotaOf(t, 1, 1))
+	g.limits = ratesOf(t, 1, 1)
 	for name, ctx := range map[string]context.Context{
 		"no peer":   context.Background(),
 		"no TLS":    peer.NewContext(context.Background(), &peer.Peer{}),
@@ -135,44 +135,6 @@ func TestBounded(t *testing.T) {
 		end, ok := ctx.Deadline()
 		if left := time.Until(end); !ok || left > test.want || left < test.want-10*time.Second {
 			t.Errorf("%s: %v left, want %v", name, left, test.want)
-		}
-	}
-}
-
-func TestLimits(t *testing.T) {
-	l := newLimits(quotaOf(t, 1, 3))
-	now := time.Unix(1_700_000_000, 0)
-	ada := identity.Principal{Name: "ada", Org: "u", Key: "1"}
-	renewed := identity.Principal{Name: "ada", Org: "u", Key: "2"}
-	namesake := identity.Principal{Name: "ada", Org: "v", Key: "3"}
-	for i := range 3 {
-		if !l.allow(ada, now) {
-			t.Fatalf("call %d refused", i)
-		}
-	}
-	if l.allow(ada, now) {
-		t.Error("a fourth call passed")
-	}
-	if l.allow(renewed, now) {
-		t.Error("a second certificate is a second allowance")
-	}
-	if !l.allow(namesake, now) {
-		t.Error("another principal was refused")
-	}
-	if !l.allow(ada, now.Add(time.Second)) {
-		t.Error("no allowance after a second")
-	}
-	if l.allow(namesake, now.Add(2*idle)); len(l.who) != 1 {
-		t.Errorf("%d allowances kept, want 1", len(l.who))
-	}
-}
-
-func TestSpan(t *testing.T) {
-	for d, want := range map[time.Duration]string{
-		0: "<1ms", 999 * time.Microsecond: "<1ms", time.Millisecond: "<5ms", 26 * time.Millisecond: "<100ms", time.Minute: ">=30s",
-	} {
-		if got := span(d); got != want {
-			t.Errorf("span(%v) = %s, want %s", d, got, want)
 		}
 	}
 }
@@ -229,11 +191,11 @@ func TestListenSocketReplaces(t *testing.T) {
 	conn.Close()
 }
 
-func quotaOf(t *testing.T, perSecond float64, burst int) *Quota {
+func ratesOf(t *testing.T, perSecond float64, burst int) *allowance.Rates {
 	t.Helper()
-	q, err := NewQuota(perSecond, burst)
+	r, err := allowance.New(perSecond, burst)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return q
+	return r
 }

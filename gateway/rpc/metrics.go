@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"jali/gateway"
+	"jali/gateway/coarse"
 	"jali/gateway/identity"
 )
 
@@ -25,7 +26,8 @@ type metrics struct {
 	strangers *prometheus.CounterVec
 }
 
-func newMetrics(g *gateway.Gateway, who callers, methods []string) *metrics {
+// newMetrics registers ours, and what other fronts count.
+func newMetrics(g *gateway.Gateway, who callers, methods []string, others ...prometheus.Collector) *metrics {
 	m := &metrics{
 		registry: prometheus.NewRegistry(),
 		methods:  methods,
@@ -34,10 +36,10 @@ func newMetrics(g *gateway.Gateway, who callers, methods []string) *metrics {
 		}, []string{"method", "code"}),
 		latency: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "jali_call_seconds", Help: "Time of calls by method, coarse like the response slots.",
-			Buckets: buckets(),
+			Buckets: coarse.Buckets(),
 		}, []string{"method"}),
 		decisions: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "jali_decisions_total", Help: "Questions by outcome: RELEASE, REPLAY or the code of the refusal.",
+			Name: "jali_decisions_total", Help: "Questions over gRPC and REST by outcome: RELEASE, REPLAY or the code of the refusal. Those of PostgreSQL clients are among jali_pg_statements_total.",
 		}, []string{"outcome"}),
 		strangers: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "jali_unauthenticated_total", Help: "Requests by nobody: without a certificate or with one that is not accepted (certificate), with a token that is not (token), or with one that cannot be judged because the provider does not answer (provider).",
@@ -69,15 +71,8 @@ func newMetrics(g *gateway.Gateway, who callers, methods []string) *metrics {
 			func() float64 { return float64(len(g.Status().Problems)) }),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
+	m.registry.MustRegister(others...)
 	return m
-}
-
-func buckets() []float64 {
-	out := make([]float64, len(spans))
-	for i, s := range spans {
-		out[i] = s.most.Seconds()
-	}
-	return out
 }
 
 // refused counts a request by nobody.
@@ -111,7 +106,7 @@ func (m *metrics) known(method string) string {
 func (m *metrics) called(method string, code codes.Code, took time.Duration) {
 	method = m.known(method)
 	m.calls.WithLabelValues(method, code.String()).Inc()
-	m.latency.WithLabelValues(method).Observe(took.Seconds())
+	m.latency.WithLabelValues(method).Observe(coarse.Time(took).Seconds())
 }
 
 // decided counts the outcome of a question.

@@ -11,6 +11,8 @@ import (
 	otelcodes "go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/grpc/codes"
+
+	"jali/gateway/coarse"
 )
 
 // internalCode is what an unexpected error becomes.
@@ -38,32 +40,17 @@ func (o *observer) begin(ctx context.Context, method string) func(codes.Code) {
 		if code == internalCode {
 			traced.SetStatus(otelcodes.Error, "")
 		}
-		traced.End(trace.WithTimestamp(start.Add(coarse(took))))
+		traced.End(trace.WithTimestamp(start.Add(coarse.Time(took))))
 		key := "-"
 		if who, err := o.callers.of(ctx); err == nil {
 			key = who.Key[:keyDigits]
 		}
-		o.log.Info("call", "method", method, "code", code.String(), "took", span(took), "caller", key, "trace", traceID(traced))
+		o.log.Info("call", "method", method, "code", code.String(), "took", coarse.Name(took), "caller", key, "trace", traceID(traced))
 	}
 }
 
 // keyDigits of a key tell callers apart in the log without naming them.
 const keyDigits = 8
-
-// spans are coarse on purpose: the exact time of a call could tell something about data where response slots are switched off.
-var spans = []struct {
-	most time.Duration
-	name string
-}{
-	{time.Millisecond, "<1ms"},
-	{5 * time.Millisecond, "<5ms"},
-	{25 * time.Millisecond, "<25ms"},
-	{100 * time.Millisecond, "<100ms"},
-	{400 * time.Millisecond, "<400ms"},
-	{1600 * time.Millisecond, "<1.6s"},
-	{6400 * time.Millisecond, "<6.4s"},
-	{30 * time.Second, "<30s"},
-}
 
 // traceID is empty where nothing is traced.
 func traceID(s trace.Span) string {
@@ -71,26 +58,6 @@ func traceID(s trace.Span) string {
 		return id.String()
 	}
 	return ""
-}
-
-// coarse is the upper end of the span of a duration, and 30 s steps beyond the last.
-func coarse(d time.Duration) time.Duration {
-	for _, s := range spans {
-		if d < s.most {
-			return s.most
-		}
-	}
-	const step = 30 * time.Second
-	return (d + step).Truncate(step)
-}
-
-func span(d time.Duration) string {
-	for _, s := range spans {
-		if d < s.most {
-			return s.name
-		}
-	}
-	return ">=30s"
 }
 
 // typeOf names the type of an error or panic and, through wrapping, of its causes. Types hold no data.

@@ -10,10 +10,12 @@ import (
 	"time"
 
 	"buf.build/go/protovalidate"
+	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel/trace"
 	"go.opentelemetry.io/otel/trace/noop"
 
 	"jali/gateway"
+	"jali/gateway/allowance"
 	"jali/gateway/identity"
 )
 
@@ -38,11 +40,13 @@ type Config struct {
 
 	// Deadline is for calls that name none (default 1 min); Longest bounds every call (default 5 min), Streams every stream (default 1 h).
 	Deadline, Longest, Streams time.Duration
-	// PerSecond and Burst bound a principal's calls (default 50 a second, 200 at once), unless Quota does.
+	// PerSecond and Burst bound a principal's calls (default 50 a second, 200 at once), unless Rates does.
 	PerSecond float64
 	Burst     int
-	// Quota may be changed while serving; whoever owns it does. Nil: one is made of PerSecond and Burst.
-	Quota *Quota
+	// Rates are the principals' allowances, which other fronts may share; whoever owns them may change them. Nil: they are made of PerSecond and Burst.
+	Rates *allowance.Rates
+	// Others are what other fronts count, for the metrics port.
+	Others []prometheus.Collector
 	// Tracer makes a span of each call: method, code and nothing else. Nil: none are made.
 	Tracer trace.Tracer
 	// Drain is how long calls under way may take to finish when Serve ends (default 30 s).
@@ -61,17 +65,17 @@ func (c Config) withDefaults() (Config, error) {
 	fill(&c.Streams, time.Hour)
 	fill(&c.Drain, 30*time.Second)
 	if c.PerSecond == 0 {
-		c.PerSecond = 50
+		c.PerSecond = allowance.DefaultPerSecond
 	}
 	if c.Burst == 0 {
-		c.Burst = 200
+		c.Burst = allowance.DefaultBurst
 	}
-	if c.Quota == nil {
-		q, err := NewQuota(c.PerSecond, c.Burst)
+	if c.Rates == nil {
+		r, err := allowance.New(c.PerSecond, c.Burst)
 		if err != nil {
 			return c, fmt.Errorf("serve: %w", err)
 		}
-		c.Quota = q
+		c.Rates = r
 	}
 	if c.Tracer == nil {
 		c.Tracer = noop.NewTracerProvider().Tracer("jali")

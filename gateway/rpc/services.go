@@ -21,9 +21,9 @@ type server struct {
 }
 
 func publicServer(c Config, who callers, validator protovalidate.Validator, draining context.Context) server {
-	m := newMetrics(c.Gateway, who, methods())
+	m := newMetrics(c.Gateway, who, methods(), c.Others...)
 	g := &guard{
-		callers: who, to: network, validator: validator, limits: newLimits(c.Quota), observer: &observer{tracer: c.Tracer, callers: who, log: c.Operator, metrics: m}, operator: c.Operator,
+		callers: who, to: network, validator: validator, limits: c.Rates, observer: &observer{tracer: c.Tracer, callers: who, log: c.Operator, metrics: m}, operator: c.Operator,
 		deadline: c.Deadline, longest: c.Longest, streams: c.Streams, draining: draining,
 	}
 	s := server{

@@ -15,6 +15,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"jali/gateway"
+	"jali/gateway/allowance"
 	"jali/gateway/identity"
 	"jali/gateway/pgwire"
 	"jali/gateway/synth"
@@ -86,12 +87,16 @@ func (b *bed) wire(ctx context.Context) (conn *pgconn.PgConn, end func() error, 
 	if err != nil {
 		return nil, nil, err
 	}
+	rates, err := allowance.New(1e5, 1e6)
+	if err != nil {
+		return nil, nil, err
+	}
 	serving, cancel := context.WithCancel(ctx)
 	ready, done := make(chan string, 1), make(chan error, 1)
 	go func() {
 		done <- pgwire.Serve(serving, pgwire.Config{
 			Gateway: b.gateway, Listen: "127.0.0.1:0", Trust: trust, Operator: slog.New(slog.NewTextHandler(io.Discard, nil)),
-			Ready: func(addr string) { ready <- addr }, PerSecond: 1e5, Burst: 1e6,
+			Ready: func(addr string) { ready <- addr }, Rates: rates,
 		})
 	}()
 	end = func() error {
