@@ -2,7 +2,8 @@
 //
 // Guaranteed:
 //   - A session begins with a one-time code, and a code is given only to whoever has proved to hold the private key of a client certificate, on a
-//     TLS connection of its own. A session is that certificate, for a browser: the same principal, no more rights, and it ends with the
+//     TLS connection of its own. A session is that certificate, for a browser: the same principal, no more rights. It is judged at each
+//     request by the [identity.Trust] of all fronts, so a certificate that is revoked, or whose authority was removed, opens nothing from then on. It ends with the
 //     certificate, after [SessionLife], or after [SessionIdle] without a request, whichever comes first.
 //   - Codes and session names are 256 random bits and are kept as their SHA-256 only. A code works once, within [CodeLife]. Every sign-in is on
 //     record before the session exists; failed ones are counted on record.

@@ -97,7 +97,7 @@ func (h *Handler) who(w http.ResponseWriter, r *http.Request) {
 	} else if found, end := h.sessions.find(r); found != nil {
 		state, how, until = *found, "link", end
 	}
-	p, err := identity.FromTLS(state)
+	p, err := h.sessions.trust.Certificate(state)
 	if err != nil {
 		say(w, http.StatusUnauthorized, "nobody is signed in")
 		return

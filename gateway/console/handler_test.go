@@ -18,7 +18,7 @@ var files = fstest.MapFS{
 }
 
 func TestFiles(t *testing.T) {
-	h := &Handler{sessions: NewSessions(time.Now), files: files}
+	h := &Handler{sessions: NewSessions(newAuthority(t).Trust, time.Now), files: files}
 	for _, tt := range []struct {
 		method, path, accept   string
 		status                 int
@@ -62,7 +62,7 @@ func TestFiles(t *testing.T) {
 		})
 	}
 	t.Run("not built", func(t *testing.T) {
-		h := &Handler{sessions: NewSessions(time.Now), files: fstest.MapFS{"README": {}}}
+		h := &Handler{sessions: NewSessions(newAuthority(t).Trust, time.Now), files: fstest.MapFS{"README": {}}}
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequest("GET", "/console/", nil))
 		if w.Code != http.StatusNotFound || !strings.Contains(w.Body.String(), "make build") {
@@ -73,8 +73,9 @@ func TestFiles(t *testing.T) {
 
 // A link is for whoever has a certificate; the session it makes cannot make another.
 func TestLink(t *testing.T) {
-	h := &Handler{sessions: NewSessions(time.Now), files: files}
-	state := connection(t, identity.Regulator)
+	a := newAuthority(t)
+	h := &Handler{sessions: NewSessions(a.Trust, time.Now), files: files}
+	state := a.connection(identity.Regulator)
 	r := httptest.NewRequest("POST", "/console/link", nil)
 	r.TLS = &state
 	w := httptest.NewRecorder()

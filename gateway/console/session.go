@@ -34,7 +34,8 @@ var ErrCode = errors.New("the sign-in link is not valid: it works once, within f
 
 // Sessions are the people signed in with a browser. It is safe for concurrent use.
 type Sessions struct {
-	now func() time.Time
+	trust *identity.Trust
+	now   func() time.Time
 
 	mu       sync.Mutex
 	codes    map[[32]byte]code
@@ -52,14 +53,14 @@ type session struct {
 	began, used time.Time
 }
 
-// NewSessions makes an empty set. now is the clock.
-func NewSessions(now func() time.Time) *Sessions {
-	return &Sessions{now: now, codes: map[[32]byte]code{}, sessions: map[[32]byte]*session{}}
+// NewSessions makes an empty set. trust judges callers, as it does in all fronts; now is the clock.
+func NewSessions(trust *identity.Trust, now func() time.Time) *Sessions {
+	return &Sessions{trust: trust, now: now, codes: map[[32]byte]code{}, sessions: map[[32]byte]*session{}}
 }
 
 // Offer makes a one-time code for the holder of the certificate of a connection.
 func (s *Sessions) Offer(state tls.ConnectionState) (text string, expires time.Time, err error) {
-	if _, err := identity.FromTLS(state); err != nil {
+	if _, err := s.trust.Certificate(state); err != nil {
 		return "", time.Time{}, err
 	}
 	text, name := secret()
@@ -92,7 +93,7 @@ func (s *Sessions) Redeem(text string, admit func(identity.Principal) error) (to
 	if !known || !now.Before(c.expires) {
 		return "", ErrCode
 	}
-	who, err := identity.FromTLS(c.state)
+	who, err := s.trust.Certificate(c.state)
 	if err != nil {
 		return "", err
 	}
@@ -112,7 +113,8 @@ func (s *Sessions) Redeem(text string, admit func(identity.Principal) error) (to
 	return token, nil
 }
 
-// Attach gives a request of a signed-in browser the certificate of its session, so that from here on it is a request of that certificate's holder.
+// Attach gives a request of a signed-in browser the certificate of its session, so that from here on it is a request of that certificate's holder. Whether that
+// certificate is still trusted is asked where the request is answered, each time anew.
 // A request that has a certificate of its own, or no session, is returned as it is.
 func (s *Sessions) Attach(r *http.Request) *http.Request {
 	if r.TLS == nil || len(r.TLS.VerifiedChains) > 0 {

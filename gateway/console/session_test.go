@@ -1,43 +1,97 @@
 package console
 
 import (
+	"crypto"
+	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
+	"math/big"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
 	"jali/gateway/identity"
 )
 
-// connection is the TLS state of somebody who holds a certificate of the authority.
-func connection(t *testing.T, role identity.Role) tls.ConnectionState {
-	t.Helper()
-	ca, _, err := identity.NewCA("Test Authority", time.Now())
-	if err != nil {
-		t.Fatal(err)
-	}
-	made, err := ca.IssueClient("Ada", "University", role, time.Now())
-	if err != nil {
-		t.Fatal(err)
-	}
-	leaf, err := x509.ParseCertificate(first(t, made.Certificate()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return tls.ConnectionState{HandshakeComplete: true, PeerCertificates: []*x509.Certificate{leaf}, VerifiedChains: [][]*x509.Certificate{{leaf}}}
+// authority signs the callers of these tests, and is what the gateway under test trusts.
+type authority struct {
+	t      *testing.T
+	ca     *identity.CA
+	config identity.TrustConfig
+	Trust  *identity.Trust
 }
 
-func first(t *testing.T, text []byte) []byte {
+func newAuthority(t *testing.T) *authority {
+	t.Helper()
+	ca, key, err := identity.NewCA("Test Authority", time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, err := ca.IssueServer([]string{"localhost"}, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	a := &authority{t: t, ca: ca, config: identity.TrustConfig{
+		Certificate: filepath.Join(dir, "server.pem"), Key: filepath.Join(dir, "server.key"), ClientCA: filepath.Join(dir, "ca.pem"), Revoked: filepath.Join(dir, "revoked.pem"),
+	}}
+	if err := errors.Join(server.Write(a.config.Certificate, a.config.Key), key.Write(a.config.ClientCA, filepath.Join(dir, "ca.key"))); err != nil {
+		t.Fatal(err)
+	}
+	a.revoke()
+	if a.Trust, err = identity.LoadTrust(a.config); err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+// revoke writes the list of revoked certificates; whoever loaded the trust before must reload it.
+func (a *authority) revoke(certs ...*x509.Certificate) {
+	a.t.Helper()
+	pair, err := tls.LoadX509KeyPair(a.config.ClientCA, filepath.Join(filepath.Dir(a.config.ClientCA), "ca.key"))
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	list := &x509.RevocationList{Number: big.NewInt(1), ThisUpdate: time.Now().Add(-time.Minute), NextUpdate: time.Now().Add(time.Hour)}
+	for _, c := range certs {
+		list.RevokedCertificateEntries = append(list.RevokedCertificateEntries, x509.RevocationListEntry{SerialNumber: c.SerialNumber, RevocationTime: time.Now()})
+	}
+	der, err := x509.CreateRevocationList(rand.Reader, list, pair.Leaf, pair.PrivateKey.(crypto.Signer))
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	if err := os.WriteFile(a.config.Revoked, pem.EncodeToMemory(&pem.Block{Type: "X509 CRL", Bytes: der}), 0o600); err != nil {
+		a.t.Fatal(err)
+	}
+}
+
+// connection is the TLS state of somebody who holds a certificate of the authority.
+func (a *authority) connection(role identity.Role) tls.ConnectionState {
+	a.t.Helper()
+	made, err := a.ca.IssueClient("Ada", "University", role, time.Now())
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	leaf, root := parse(a.t, made.Certificate()), parse(a.t, a.ca.Certificate())
+	return tls.ConnectionState{HandshakeComplete: true, PeerCertificates: []*x509.Certificate{leaf}, VerifiedChains: [][]*x509.Certificate{{leaf, root}}}
+}
+
+func parse(t *testing.T, text []byte) *x509.Certificate {
 	t.Helper()
 	b, _ := pem.Decode(text)
 	if b == nil {
 		t.Fatal("no PEM block")
 	}
-	return b.Bytes
+	c, err := x509.ParseCertificate(b.Bytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
 
 // clock is moved by tests.
@@ -70,30 +124,31 @@ func signIn(t *testing.T, s *Sessions, state tls.ConnectionState) string {
 }
 
 func signedIn(s *Sessions, token string) bool {
-	p, err := identity.FromTLS(*s.Attach(with(token)).TLS)
+	p, err := s.trust.Certificate(*s.Attach(with(token)).TLS)
 	return err == nil && p != identity.Principal{}
 }
 
 func TestSession(t *testing.T) {
 	c := &clock{time.Now()}
-	s := NewSessions(c.now)
-	state := connection(t, identity.Regulator)
+	a := newAuthority(t)
+	s := NewSessions(a.Trust, c.now)
+	state := a.connection(identity.Regulator)
 	token := signIn(t, s, state)
-	got, err := identity.FromTLS(*s.Attach(with(token)).TLS)
-	want, _ := identity.FromTLS(state)
+	got, err := s.trust.Certificate(*s.Attach(with(token)).TLS)
+	want, _ := a.Trust.Certificate(state)
 	if err != nil || got != want {
 		t.Errorf("the session is of %+v (%v), want %+v", got, err, want)
 	}
-	for name, token := range map[string]string{"none": "", "another": signIn(t, NewSessions(c.now), state), "long": token + "A", "not base64": "!"} {
+	for name, token := range map[string]string{"none": "", "another": signIn(t, NewSessions(a.Trust, c.now), state), "long": token + "A", "not base64": "!"} {
 		if signedIn(s, token) {
 			t.Errorf("a request with %s token is signed in", name)
 		}
 	}
 	// A certificate of the connection's own wins: a cookie cannot change who somebody is.
-	other := connection(t, identity.Researcher)
+	other := a.connection(identity.Researcher)
 	r := with(token)
 	r.TLS = &other
-	if p, err := identity.FromTLS(*s.Attach(r).TLS); err != nil || p.Role != identity.Researcher {
+	if p, err := s.trust.Certificate(*s.Attach(r).TLS); err != nil || p.Role != identity.Researcher {
 		t.Errorf("a cookie beside a certificate makes %+v (%v)", p, err)
 	}
 	s.End(with(token))
@@ -104,8 +159,9 @@ func TestSession(t *testing.T) {
 
 func TestCodeWorksOnce(t *testing.T) {
 	c := &clock{time.Now()}
-	s := NewSessions(c.now)
-	state := connection(t, identity.Researcher)
+	a := newAuthority(t)
+	s := NewSessions(a.Trust, c.now)
+	state := a.connection(identity.Researcher)
 	if _, _, err := s.Offer(tls.ConnectionState{HandshakeComplete: true}); !errors.Is(err, identity.ErrNoPrincipal) {
 		t.Errorf("a code without a certificate: %v", err)
 	}
@@ -142,7 +198,7 @@ func TestCodeWorksOnce(t *testing.T) {
 }
 
 func TestSessionEnds(t *testing.T) {
-	began := time.Now()
+	began, a := time.Now(), newAuthority(t)
 	for _, tt := range []struct {
 		name  string
 		steps []time.Duration // between requests
@@ -154,8 +210,8 @@ func TestSessionEnds(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := &clock{began}
-			s := NewSessions(c.now)
-			token := signIn(t, s, connection(t, identity.Regulator))
+			s := NewSessions(a.Trust, c.now)
+			token := signIn(t, s, a.connection(identity.Regulator))
 			got := true
 			for _, d := range tt.steps {
 				c.at = c.at.Add(d)
@@ -168,8 +224,8 @@ func TestSessionEnds(t *testing.T) {
 	}
 	t.Run("certificate ended", func(t *testing.T) {
 		c := &clock{began}
-		s := NewSessions(c.now)
-		state := connection(t, identity.Regulator)
+		s := NewSessions(a.Trust, c.now)
+		state := a.connection(identity.Regulator)
 		c.at = state.VerifiedChains[0][0].NotAfter.Add(-time.Minute)
 		token := signIn(t, s, state)
 		c.at = c.at.Add(2 * time.Minute)
@@ -177,6 +233,68 @@ func TestSessionEnds(t *testing.T) {
 			t.Error("signed in after the certificate ended")
 		}
 	})
+}
+
+// Who is shut out elsewhere is shut out here, from the next request on: with a session, with a code in hand, and asking for one.
+func TestRevoked(t *testing.T) {
+	a := newAuthority(t)
+	h := &Handler{sessions: NewSessions(a.Trust, time.Now), files: files}
+	s := h.sessions
+	bad, good := a.connection(identity.Researcher), a.connection(identity.Regulator)
+	token, kept := signIn(t, s, bad), signIn(t, s, good)
+	code, _, err := s.Offer(bad)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask := func(method, path string, r *http.Request) int {
+		r.Method, r.URL.Path = method, path
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		return w.Code
+	}
+	shown := func() *http.Request {
+		r := with("")
+		r.TLS = &bad
+		return r
+	}
+	if !signedIn(s, token) || ask("GET", "/console/session", with(token)) != http.StatusOK || ask("POST", "/console/link", shown()) != http.StatusOK {
+		t.Fatal("not signed in before the certificate is revoked")
+	}
+	check := func(t *testing.T) {
+		t.Helper()
+		if signedIn(s, token) {
+			t.Error("its session is signed in")
+		}
+		if got := ask("GET", "/console/session", with(token)); got != http.StatusUnauthorized {
+			t.Errorf("its session is told who it is: %d", got)
+		}
+		if got := ask("GET", "/console/session", shown()); got != http.StatusUnauthorized {
+			t.Errorf("the certificate is told who it is: %d", got)
+		}
+		if got := ask("POST", "/console/link", shown()); got != http.StatusUnauthorized {
+			t.Errorf("the certificate gets a link: %d", got)
+		}
+	}
+	a.revoke(bad.PeerCertificates[0])
+	if err := a.Trust.Reload(a.config); err != nil {
+		t.Fatal(err)
+	}
+	t.Run("on a list", check)
+	if _, err := s.Redeem(code, func(identity.Principal) error { t.Error("a sign-in is recorded"); return nil }); !errors.Is(err, identity.ErrNoPrincipal) {
+		t.Errorf("its code: %v", err)
+	}
+	if !signedIn(s, kept) {
+		t.Error("another certificate's session ended with it")
+	}
+	// An authority that is removed takes all of its certificates along.
+	other := newAuthority(t)
+	if err := a.Trust.Reload(other.config); err != nil {
+		t.Fatal(err)
+	}
+	t.Run("of an authority that was removed", check)
+	if signedIn(s, kept) {
+		t.Error("signed in by an authority that was removed")
+	}
 }
 
 func repeat(d time.Duration, n int) []time.Duration {
@@ -189,8 +307,9 @@ func repeat(d time.Duration, n int) []time.Duration {
 
 // Whoever asks for codes without end does not fill the memory.
 func TestBounded(t *testing.T) {
-	s := NewSessions(time.Now)
-	state := connection(t, identity.Researcher)
+	a := newAuthority(t)
+	s := NewSessions(a.Trust, time.Now)
+	state := a.connection(identity.Researcher)
 	for range mostCodes + 10 {
 		if _, _, err := s.Offer(state); err != nil {
 			t.Fatal(err)

@@ -60,7 +60,7 @@ func newEdge(server *grpc.Server, who callers, m *metrics, draining context.Cont
 		call: c.Longest + slack, stream: c.Streams + slack, streams: map[string]bool{},
 	}
 	if c.Console {
-		e.sessions = console.NewSessions(time.Now)
+		e.sessions = console.NewSessions(who.trust, time.Now)
 		e.console = console.NewHandler(c.Gateway, e.sessions)
 	}
 	for service, info := range server.GetServiceInfo() {
