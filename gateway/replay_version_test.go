@@ -1,6 +1,7 @@
 package gateway_test
 
 import (
+	"strings"
 	"testing"
 
 	"jali/gateway"
@@ -48,5 +49,22 @@ func TestReplayIsOfOneVersion(t *testing.T) {
 	}
 	if ask() {
 		t.Error("a new data version is answered with what an old one said")
+	}
+}
+
+// A stored answer is of one agreement: under another the same question is paid for, and gets noise of its own.
+func TestReplayIsOfOneAgreement(t *testing.T) {
+	s := newScheme(t)
+	if _, err := s.AddAgreement(t.Context(), []byte(strings.Replace(string(synth.Agreement()), "id: "+synth.AgreementID, "id: agr-second", 1)), "test"); err != nil {
+		t.Fatal(err)
+	}
+	for _, agreement := range []string{synth.AgreementID, "agr-second"} {
+		answer, err := s.Answer(t.Context(), alice, gateway.Request{Agreement: agreement, Purpose: "DUO:0000006", SQL: "SELECT COUNT(*) FROM person", Error: "1000"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if answer.Replayed {
+			t.Errorf("%s is given an answer that it has not paid for", agreement)
+		}
 	}
 }
