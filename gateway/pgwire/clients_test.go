@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"encoding/pem"
+	"maps"
 	"net/url"
 	"os"
 	"os/exec"
@@ -79,7 +80,7 @@ func (o *output) String() string {
 
 var listening = regexp.MustCompile(`PostgreSQL clients on 127\.0\.0\.1:([0-9]+)`)
 
-func open(t *testing.T, slots string) office {
+func open(t *testing.T, slots string, config map[string]string) office {
 	t.Helper()
 	if _, ok := sdktest.Built(); !ok {
 		absent(t, "no gateway program: set JALI_GATEWAY or JALI_BIN (make test does)")
@@ -97,11 +98,16 @@ func open(t *testing.T, slots string) office {
 		t.Fatal(err)
 	}
 	said := &output{}
+	config = maps.Clone(config)
+	if config == nil {
+		config = map[string]string{}
+	}
+	config[`listen_pg: ""`] = "listen_pg: 127.0.0.1:0"
 	g := sdktest.Start(t, sdktest.Config{
 		Datasets:     []sdktest.Dataset{{Catalog: changed, Files: []string{nhefs + "/nhefs.csv.gz"}}},
 		Agreements:   []string{strings.NewReplacer("max_price_pu: 15727", "max_price_pu: 900000000", "min_error: 5", "min_error: 1").Replace(string(text))},
 		AgreementPU:  500_000,
-		ServerConfig: map[string]string{`listen_pg: ""`: "listen_pg: 127.0.0.1:0"},
+		ServerConfig: config,
 		Output:       said,
 	})
 	o := office{Gateway: g, dir: filepath.Dir(g.Researcher().Profile())}
@@ -127,10 +133,16 @@ func (o office) env(more ...string) []string {
 // run gives what a client writes to both streams, and whether it ended well.
 func (o office) run(t *testing.T, input string, program string, args ...string) (string, bool) {
 	t.Helper()
+	return o.runIn(t, nil, input, program, args...)
+}
+
+// runIn is run with more environment.
+func (o office) runIn(t *testing.T, env []string, input string, program string, args ...string) (string, bool) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, program, args...)
-	cmd.Env = o.env("PGDATABASE=nhefs", "SLOW="+slow)
+	cmd.Env = o.env(append([]string{"PGDATABASE=nhefs", "SLOW=" + slow}, env...)...)
 	cmd.Stdin = strings.NewReader(input)
 	out, err := cmd.CombinedOutput()
 	return string(out), err == nil
@@ -149,7 +161,7 @@ func TestClients(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts other programs")
 	}
-	o := open(t, "[100ms]")
+	o := open(t, "[100ms]", nil)
 	t.Run("psql", o.psql)
 	t.Run("JDBC", o.jdbc)
 	t.Run("ODBC", o.odbc)
@@ -201,7 +213,7 @@ func TestCancel(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts other programs")
 	}
-	o := open(t, "[3s]")
+	o := open(t, "[3s]", nil)
 	needs(t, "psql")
 	cmd := exec.CommandContext(t.Context(), "psql", "-X", "-c", slow)
 	cmd.Env = o.env("PGDATABASE=nhefs")

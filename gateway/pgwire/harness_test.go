@@ -22,6 +22,8 @@ import (
 // running is a real gateway on a fresh state directory, without data, behind the real port.
 type running struct {
 	ca   *identity.CA
+	dir  gateway.Layout
+	made *identity.Trust
 	addr string
 	log  *lines
 	stop context.CancelFunc
@@ -77,6 +79,7 @@ func start(t *testing.T, change func(*Config)) *running {
 	if err != nil {
 		t.Fatal(err)
 	}
+	r.dir, r.made = layout, trust
 	ready := make(chan string, 1)
 	config := Config{Gateway: g, Listen: "127.0.0.1:0", Trust: trust, Operator: operator, Ready: func(addr string) { ready <- addr }, Drain: 5 * time.Second}
 	if change != nil {

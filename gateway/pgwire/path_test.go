@@ -58,7 +58,7 @@ func one(t *testing.T, conn *pgconn.PgConn, sql string) string {
 // One gateway, two fronts: what was asked over gRPC is the stored answer over the wire, with the same decision and receipt, free; and a refusal of either is on
 // the record.
 func TestSamePath(t *testing.T) {
-	o := open(t, "off")
+	o := open(t, "off", nil)
 	conn := o.connect(t)
 	const sql = "SELECT sex, COUNT(*) AS n FROM nhefs WHERE age > 33 GROUP BY sex"
 	asked, err := o.Researcher().Query(t.Context(), sdk.Query{SQL: sql, Error: "50"})
@@ -107,7 +107,7 @@ func TestSamePath(t *testing.T) {
 
 // TestDescribed: the columns that are announced without running are those of the answer, for every kind of column, and announcing costs nothing.
 func TestDescribed(t *testing.T) {
-	o := open(t, "off")
+	o := open(t, "off", nil)
 	conn := o.connect(t)
 	for _, sql := range []string{
 		"SELECT COUNT(*) FROM nhefs",

@@ -96,6 +96,8 @@ func refusal(err error, place func(line, column int) int) *pgproto3.ErrorRespons
 	switch {
 	case errors.As(err, &r):
 		return refused(r, place)
+	case errors.Is(err, identity.ErrProvider):
+		return report("58000", identity.ErrProvider.Error(), "", "try again in a minute, or connect with a client certificate", 0)
 	case errors.As(err, &f):
 		return report(f.code, f.message, "", f.hint, f.at)
 	case errors.As(err, &s):

@@ -3,6 +3,7 @@ package pgwire
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -132,7 +133,10 @@ func (s *session) authenticate(ctx context.Context, secure *tls.Conn) (func() (i
 		within, cancel := context.WithTimeout(context.WithoutCancel(ctx), startTime)
 		defer cancel()
 		who, err := s.Trust.Token(within, state, token)
-		if err != nil {
+		switch {
+		case errors.Is(err, identity.ErrProvider): // says nothing about the token
+			return identity.Principal{}, err
+		case err != nil:
 			return identity.Principal{}, fmt.Errorf("%w: %w", errToken, err)
 		}
 		return who, nil

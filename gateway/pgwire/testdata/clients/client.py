@@ -61,6 +61,16 @@ def canceled():
         timer.join()
 
 
+def with_token():
+    """The token is PGPASSWORD."""
+    try:
+        with psycopg.connect("dbname=nhefs") as c:
+            rows = c.execute("SELECT qsmk, COUNT(*) AS n FROM nhefs GROUP BY qsmk").fetchall()
+            say("rows", [len(rows), type(rows[0][1]).__name__])
+    except psycopg.OperationalError as e:
+        say("not connected", ["the token is not accepted" in str(e), "access token" in str(e)])
+
+
 def with_pandas():
     import pandas as pd
     from sqlalchemy import MetaData, Table, create_engine, func, inspect, select, text
@@ -79,4 +89,4 @@ def with_pandas():
         say("built", len(c.execute(q).fetchall()))
 
 
-{"psycopg": with_psycopg, "pandas": with_pandas, "cancel": canceled}[sys.argv[1]]()
+{"psycopg": with_psycopg, "pandas": with_pandas, "cancel": canceled, "token": with_token}[sys.argv[1]]()
