@@ -265,3 +265,21 @@ func TestShowQuote(t *testing.T) {
 		}
 	}
 }
+
+// Mode sdc withholds for several reasons and never says which: the line must not claim one.
+func TestHiddenInModeSDC(t *testing.T) {
+	for _, tt := range []struct{ protection, says, not string }{
+		{"", "1 group has too few persons to show", "too close"},
+		{"disclosure-controlled, no formal guarantee", "1 group is withheld: too few persons, one that dominates, or too close", "has too few"},
+	} {
+		var out bytes.Buffer
+		r := someAnswer(t)
+		r.Protection = tt.protection
+		if err := (&app{stdout: &out}).showAnswer(formatTable, r); err != nil {
+			t.Fatal(err)
+		}
+		if got := out.String(); !strings.Contains(got, tt.says) || strings.Contains(got, tt.not) {
+			t.Errorf("protection %q:\n%s", tt.protection, got)
+		}
+	}
+}

@@ -140,7 +140,10 @@ func (a *app) footer(w io.Writer, on ink, r *sdk.Result, form string, clamped bo
 	if clamped {
 		line("", "* the recorded figure is below 0, which is noise; --format csv or json prints it, and sums should use it")
 	}
-	if r.HiddenGroups > 0 {
+	switch {
+	case r.HiddenGroups > 0 && r.Protection != "": // mode sdc never says why
+		line("hidden", "%d %s withheld: too few persons, one that dominates, or too close to what your organisation has been told", r.HiddenGroups, plural(r.HiddenGroups, "group is", "groups are"))
+	case r.HiddenGroups > 0:
 		line("hidden", "%d %s too few persons to show: every figure of theirs is withheld", r.HiddenGroups, plural(r.HiddenGroups, "group has", "groups have"))
 	}
 	if r.Replayed {
