@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -51,8 +52,12 @@ func demo(ctx context.Context, out io.Writer, persons int, keep bool) (err error
 	serving, cancel := context.WithCancel(ctx)
 	defer cancel()
 	ready, done := make(chan string, 1), make(chan error, 1)
+	pg, postgres := "", make(chan string, 1)
+	if keep {
+		pg = "127.0.0.1:0"
+	}
 	go func() {
-		done <- serve(serving, t.dir, "127.0.0.1:0", "", io.Discard, func(e string) { ready <- e })
+		done <- serve(serving, t.dir, "127.0.0.1:0", pg, io.Discard, told{func(e string) { ready <- e }, func(addr string) { postgres <- addr }})
 	}()
 	select {
 	case t.endpoint = <-ready:
@@ -68,6 +73,14 @@ func demo(ctx context.Context, out io.Writer, persons int, keep bool) (err error
 	if keep {
 		fmt.Fprintf(out, "\nserving on %s until interrupted\nresearcher  jali --profile %s catalog\nregulator   jali-auditor list --profile %s\n",
 			t.endpoint, t.profile("researcher"), t.profile("regulator"))
+		select {
+		case addr := <-postgres:
+			if err := t.psql(addr); err != nil {
+				return err
+			}
+		case err := <-done:
+			return fmt.Errorf("serve: %w", err)
+		}
 		if err := t.console(ctx); err != nil {
 			return err
 		}
@@ -182,6 +195,21 @@ func (t *tour) clients() error {
 			return err
 		}
 	}
+	return nil
+}
+
+// psql prints how programs that speak to PostgreSQL connect, as one line for a shell.
+func (t *tour) psql(addr string) error {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return fmt.Errorf("read address of the PostgreSQL port: %w", err)
+	}
+	dir := filepath.Dir(t.profile("researcher"))
+	fmt.Fprintf(t.out, `psql        PGOPTIONS='-c jali.agreement=%s -c jali.purpose=%s -c jali.error=50' \
+            psql 'host=%s port=%s dbname=%s user=researcher sslmode=verify-full sslrootcert=%s sslcert=%s sslkey=%s' \
+            -c 'SELECT sex, COUNT(*) AS n FROM nhefs GROUP BY sex'
+`, examples.NHEFSAgreementID, examples.Purpose, host, port, examples.NHEFSID,
+		filepath.Join(dir, "ca.pem"), filepath.Join(dir, "client.pem"), filepath.Join(dir, "client-key.pem"))
 	return nil
 }
 

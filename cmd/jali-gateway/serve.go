@@ -26,7 +26,7 @@ func serveCommand() *cobra.Command {
 		Short: "Answer questions until interrupted",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return serve(cmd.Context(), dir, listen, pg, cmd.OutOrStdout(), nil)
+			return serve(cmd.Context(), dir, listen, pg, cmd.OutOrStdout(), told{})
 		},
 	}
 	dirFlag(cmd, &dir)
@@ -35,8 +35,14 @@ func serveCommand() *cobra.Command {
 	return cmd
 }
 
-// serve runs the gateway of a state directory until the context ends, then drains. ready hears the endpoint.
-func serve(ctx context.Context, dir, listen, pg string, out io.Writer, ready func(endpoint string)) error {
+// told is who hears where a gateway answers, once it does. Nil: nobody.
+type told struct {
+	endpoint func(url string)
+	postgres func(addr string) // where a port for PostgreSQL clients is open
+}
+
+// serve runs the gateway of a state directory until the context ends, then drains.
+func serve(ctx context.Context, dir, listen, pg string, out io.Writer, ready told) error {
 	// The SQL parser is C and recurses: a small stack would let a question end the process (docs/threat-model.md).
 	if err := query.CheckStack(); err != nil {
 		return &coded{code: exitFailed, err: err, hint: "run with a stack of at least 8 MiB: ulimit -s 8192"}
@@ -100,8 +106,8 @@ func serve(ctx context.Context, dir, listen, pg string, out io.Writer, ready fun
 				}
 				fmt.Fprintf(out, "listening on %s\n", endpoint)
 				notify("READY=1")
-				if ready != nil {
-					ready(endpoint)
+				if ready.endpoint != nil {
+					ready.endpoint(endpoint)
 				}
 			},
 		})
@@ -110,7 +116,12 @@ func serve(ctx context.Context, dir, listen, pg string, out io.Writer, ready fun
 		group.Go(func() error {
 			return pgwire.Serve(ctx, pgwire.Config{
 				Gateway: g, Listen: cfg.ListenPG, Trust: trust, Operator: operator, Rates: rates, Metrics: counts, Tracer: tracer,
-				Ready: func(addr string) { fmt.Fprintf(out, "PostgreSQL clients on %s\n", addr) },
+				Ready: func(addr string) {
+					fmt.Fprintf(out, "PostgreSQL clients on %s\n", addr)
+					if ready.postgres != nil {
+						ready.postgres(addr)
+					}
+				},
 			})
 		})
 	}
