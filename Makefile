@@ -11,7 +11,7 @@ TIME ?= 30s
 ONLY ?= .
 FUZZ_SMOKE ?= 5000x
 
-.PHONY: build console console-check demo test unit browser oidc clients oracle race fuzz-smoke attacks attacks-search mutants soak bench lint fuzz proto proto-check wasm libs python python-stubs setup clean
+.PHONY: build console review console-check demo test unit browser oidc clients oracle race fuzz-smoke attacks attacks-search mutants soak bench lint fuzz proto proto-check wasm libs python python-stubs setup clean
 
 setup: build/setup.stamp
 build/setup.stamp: tools/setup.sh go.mod
@@ -32,6 +32,12 @@ build/console.stamp: $(shell find console \( -path console/node_modules -o -path
 	@tools/setup.sh console
 	@touch $@
 
+# The review part of the console as static files for a witness to serve, an export beside them (docs/console.md).
+review: console build/review.stamp
+build/review.stamp: build/console.stamp
+	@PATH=$(CURDIR)/build/node/bin:$$PATH && cd console && npm run -s build:review
+	@touch $@
+
 # The console's types, and its texts in all languages.
 console-check: console
 	@PATH=$(CURDIR)/build/node/bin:$$PATH && cd console && npm run -s check
@@ -43,7 +49,7 @@ test: build lint proto-check console-check unit oracle race fuzz-smoke
 	@echo "make test: all parts passed"
 
 # Everything, against the real programs where a program is what is tested.
-unit: build browser oidc clients
+unit: build review browser oidc clients
 	JALI_BIN=$(CURDIR)/build/bin go test -timeout 30m ./...
 
 # What the tests of pages start: Debian's Chromium, driven by playwright-core (tools/browser). They leave pictures in build/screenshots.

@@ -12,7 +12,7 @@ const join = (...parts) => {
 export const sha256 = async (...parts) => new Uint8Array(await crypto.subtle.digest("SHA-256", join(...parts)));
 export const leafHash = (line) => sha256([0], line);
 export const nodeHash = (l, r) => sha256([1], l, r);
-const b64 = (bytes) => btoa(String.fromCharCode(...bytes));
+export const b64 = (bytes) => btoa(String.fromCharCode(...bytes));
 export const b64url = (bytes) => b64(bytes).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
 const unb64 = (s) => {
   let raw;
@@ -114,7 +114,7 @@ async function rootOf(hashes) {
   return nodeHash(await rootOf(hashes.slice(0, k)), await rootOf(hashes.slice(k)));
 }
 
-const tilePath = (level, n, width) => {
+export const tilePath = (level, n, width) => {
   let s = String(n % 1000).padStart(3, "0");
   for (n = Math.floor(n / 1000); n > 0; n = Math.floor(n / 1000)) s = `x${String(n % 1000).padStart(3, "0")}/${s}`;
   return `tile/${level}/${s}${width < 256 ? `.p/${width}` : ""}`;

@@ -102,9 +102,28 @@ func Open(cfg Config) (*Server, error) {
 	}
 	s.mux.HandleFunc("GET /logs", s.list)
 	if cfg.Page != "" {
-		s.mux.Handle("GET /", http.FileServer(http.Dir(cfg.Page)))
+		s.mux.Handle("GET /", pages(cfg.Page))
 	}
 	return s, nil
+}
+
+// pageTime is how long a file of the page may take: a verifier and a record weigh more than a cosignature.
+const pageTime = 5 * time.Minute
+
+// pages serves a static site. No other site may frame it and take a click for the reader's.
+func pages(dir string) http.Handler {
+	files := http.FileServer(http.Dir(dir))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := http.NewResponseController(w).SetWriteDeadline(time.Now().Add(pageTime)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+			http.Error(w, "try again later", http.StatusServiceUnavailable)
+			return
+		}
+		head := w.Header()
+		head.Set("Content-Security-Policy", "frame-ancestors 'none'")
+		head.Set("X-Content-Type-Options", "nosniff")
+		head.Set("Referrer-Policy", "no-referrer")
+		files.ServeHTTP(w, r)
+	})
 }
 
 // Close closes the state.

@@ -36,7 +36,11 @@ export async function chooseLanguage() {
   await setLanguage((wanted.find((l) => l in languages) as Code | undefined) ?? "en");
 }
 
+// What is said instead: a page that is not the console says some things otherwise.
+const instead: Partial<Record<Key, Key>> = {};
+export const speak = (texts: Partial<Record<Key, Key>>) => void Object.assign(instead, texts);
+
 // t is a text with {name} replaced.
 export function t(k: Key, values: Record<string, string | number> = {}): string {
-  return language.texts[k].replace(/\{(\w+)\}/g, (whole, name) => String(values[name] ?? whole));
+  return language.texts[instead[k] ?? k].replace(/\{(\w+)\}/g, (whole, name) => String(values[name] ?? whole));
 }

@@ -2,6 +2,8 @@ declare module "*/audit/wasm/verify.js" {
   export const sha256: (...parts: Iterable<number>[]) => Promise<Uint8Array>;
   export const leafHash: (line: Uint8Array) => Promise<Uint8Array>;
   export const nodeHash: (l: Uint8Array, r: Uint8Array) => Promise<Uint8Array>;
+  export const b64: (bytes: Uint8Array) => string;
+  export const tilePath: (level: number | string, n: number, width: number) => string;
   export const b64url: (bytes: Uint8Array) => string;
   export const same: (a: Uint8Array, b: Uint8Array) => boolean;
   export const fail: (what: string, entry?: number) => never;

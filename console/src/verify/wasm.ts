@@ -23,11 +23,11 @@ let loading: Promise<Exports> | undefined;
 
 export function auditor(): Promise<Exports> {
   loading ??= (async () => {
-    // @vite-ignore: the file of the Go release that made the program; it defines Go on globalThis.
-    await import(/* @vite-ignore */ new URL("/console/wasm_exec.js", self.location.origin).href);
+    // Workers lie in assets/, what is served with them one above. @vite-ignore: the file of the Go release that made the program; it defines Go on globalThis.
+    await import(/* @vite-ignore */ new URL("../wasm_exec.js", self.location.href).href);
     const g = globalThis as unknown as Exports;
     const go = new g.Go();
-    const { instance } = await WebAssembly.instantiateStreaming(fetch("/console/jali-verify.wasm"), go.importObject);
+    const { instance } = await WebAssembly.instantiateStreaming(fetch(new URL("../jali-verify.wasm", self.location.href)), go.importObject);
     void go.run(instance);
     return g;
   })();
