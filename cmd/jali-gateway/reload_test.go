@@ -79,9 +79,13 @@ func TestReload(t *testing.T) {
 	}
 
 	log.Reset()
-	write("log_level: INFO\nlisten: 127.0.0.1:1\n")
+	write("log_level: INFO\nlisten: 127.0.0.1:1\nlimits: {per_second: 0.001, burst: 1}\n")
 	if err := r.reload(); err != nil || trust.TakesTokens() {
 		t.Errorf("%v, takes tokens: %v", err, trust.TakesTokens())
+	}
+	ada := identity.Principal{Name: "Ada", Org: "University"}
+	if !rates.Allow(ada, time.Now()) || rates.Allow(ada, time.Now()) {
+		t.Error("the limits of all ports are not those of the file")
 	}
 	if !strings.Contains(log.String(), "keys=listen") { // still not in effect
 		t.Errorf("a change that still needs a restart is not named: %s", log.String())
