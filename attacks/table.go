@@ -37,7 +37,7 @@ var Table = []Attack{
 	{"21", "error oracle", "equal replies and charges", []string{path, "gateway/protect TestMalformedResultsAreRefusedAlike", "gateway/rpc TestNoAnswerIsConstant"}},
 	{"22", "timing oracle", "Kolmogorov-Smirnov p >= 1e-4", []string{path, "gateway TestSlotOracle"}},
 	{"23", "sampler timing", "hidden by the slot", []string{"gateway TestSlotOracle"}},
-	{"24", "response size", "a function of the shape", []string{path, "gateway/protect TestLengthTellsTheShapeOnly"}},
+	{"24", "response size", "recorded answer: a function of the shape; the message is an open finding", []string{path, "gateway/protect TestLengthTellsTheShapeOnly"}},
 	{"25", "budget race", "<= 11 answers, never overspent", []string{path, "gateway TestBudgetRace", "audit/store TestBudgetRace", "sdk/sdktest TestParallelQuestionsStayWithinTheBudget"}},
 	{"26", "budget crash", "ledger >= answers after kill -9", []string{"sdk/sdktest TestKillUnderLoad", "audit/store TestKillLoop", "audit/store TestOpenIntentsAreInterrupted", "audit/store TestCancelledCallerIsCharged"}},
 	{"27", "price as oracle", "quotes equal", []string{path}},
