@@ -2,7 +2,9 @@ package main_test
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http/httptest"
@@ -95,6 +97,20 @@ func TestReviewSiteInBrowser(t *testing.T) {
 			write(t, path, b)
 		}
 	}
+	// cosigned adds the line of a witness under the checkpoint, and changes what the log has signed after a text.
+	cosigned := func(name string, after []byte) func(string) {
+		return func(dir string) {
+			note, err := os.ReadFile(filepath.Join(dir, "checkpoint"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			note = fmt.Appendf(note, "— %s %s\n", name, base64.StdEncoding.EncodeToString(make([]byte, 76)))
+			if after != nil {
+				note[bytes.Index(note, after)+len(after)] ^= 1
+			}
+			write(t, filepath.Join(dir, "cosigned"), note)
+		}
+	}
 	// The first disclosure is that of the first question.
 	first, err := os.ReadFile(filepath.Join(work, "export", "disclosures.regulator.jsonl"))
 	if err != nil {
@@ -105,8 +121,8 @@ func TestReviewSiteInBrowser(t *testing.T) {
 		t.Fatal(err)
 	}
 	origins := map[string]string{
-		"good": hosted("good", func(string) {}), "entry": hosted("entry", flip("entries.jsonl", `"seq":5000,"t":1`)), "detail": hosted("detail", flip("disclosures.regulator.jsonl", `"d":["WyJ`)),
-		"tile": hosted("tile", flip("tile/0/000", "")), "none": hosted("none", nil),
+		"good": hosted("good", cosigned(`w.court.example`, nil)), "entry": hosted("entry", flip("entries.jsonl", `"seq":5000,"t":1`)), "detail": hosted("detail", flip("disclosures.regulator.jsonl", `"d":["WyJ`)),
+		"tile": hosted("tile", flip("tile/0/000", "")), "none": hosted("none", nil), "cosigned": hosted("cosigned", cosigned("w.court.example", []byte("\n10"))),
 	}
 	absolute := func(p string) string {
 		a, err := filepath.Abs(p)
@@ -137,6 +153,7 @@ func TestReviewSiteInBrowser(t *testing.T) {
 		Details                    int
 		Phone                      bool
 		Entry, Detail, Tile, None  string
+		Cosigned                   string
 		MS                         float64
 	}
 	if err := json.Unmarshal(out, &got); err != nil {
@@ -153,13 +170,14 @@ func TestReviewSiteInBrowser(t *testing.T) {
 		parts      []string
 	}{
 		{"the seal without keys", got.Own, []string{"own", "export's own keys", "10,0"}},
-		{"the seal", got.Good, []string{"good", "Verified in this browser", "ML-DSA-44", "Two independent"}},
+		{"the seal", got.Good, []string{"good", "Verified in this browser", "ML-DSA-44", "Two independent", "Cosigned up to 10,0", "w.court.example", "this page does not"}},
 		{"the try to cheat", got.Cheat, []string{"caught", "does NOT verify"}},
 		{"a case", got.Case, []string{"INTENT", "RELEASE", "SELECT COUNT(*) FROM claims", "allow"}},
 		{"a proof", got.Proof, []string{"In the log of 10,0", "Saved"}},
 		{"the filter", got.Filtered, []string{"BUDGET"}},
 		{"the page in Chinese", got.Chinese, []string{"记录"}},
 		{"the seal of a changed entry", got.Entry, []string{"bad", "does not verify", "5,00"}},
+		{"the seal of a checkpoint with cosignatures that the log did not sign", got.Cosigned, []string{"bad", "the log's signature is wrong"}},
 		{"a changed detail", got.Detail, []string{"not the text that the entry commits to"}},
 		{"a proof by a changed tile", got.Tile, []string{"Does not verify"}},
 		{"the page without an export", got.None, []string{"There is no export here", "jali-auditor export"}},

@@ -86,6 +86,10 @@ const done = (page) => page.waitForFunction(() => !["…", undefined].includes(d
   await shot(page, "changed-byte", false);
 }
 {
+  const page = await enter(config.origins.cosigned);
+  out.cosigned = await seal(page, "bad");
+}
+{
   const page = await enter(config.origins.detail, `#/case/${config.intent}`);
   await page.waitForSelector("article dl [role=alert]", patient);
   out.detail = await page.innerText("article dl [role=alert]");

@@ -42,6 +42,7 @@ export default {
   sealKeysPinned: "Signed with {alg}, under the keys that you entered.",
   sealKeysOwn: "Signed with {alg}. Enter the keys that you got on paper to know whose record it is.",
   sealTwo: "Two independent implementations agree.",
+  sealCosigned: "Cosigned up to {n} entries in the name of {names}: jali-auditor verify --seal checks these signatures, this page does not.",
   sealMore: "What was checked",
 
   filters: "Filters",

@@ -44,6 +44,7 @@ const ko: Texts = {
   sealKeysPinned: "{alg} 서명, 입력하신 키로 검증했습니다.",
   sealKeysOwn: "{alg} 서명. 누구의 기록인지 알려면 종이로 받은 키를 입력하십시오.",
   sealTwo: "서로 독립된 두 구현의 결과가 같습니다.",
+  sealCosigned: "{n}개 항목까지 {names} 이름으로 공동 서명됨: 이 서명은 jali-auditor verify --seal이 검사하며 이 페이지는 검사하지 않습니다.",
   sealMore: "무엇을 확인했는가",
 
   filters: "필터",

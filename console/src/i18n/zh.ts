@@ -44,6 +44,7 @@ const zh: Texts = {
   sealKeysPinned: "签名算法 {alg}，使用您输入的密钥。",
   sealKeysOwn: "签名算法 {alg}。请输入您从纸面得到的密钥，以确认这是谁的记录。",
   sealTwo: "两个独立的实现结论一致。",
+  sealCosigned: "前 {n} 条以 {names} 的名义会签：这些签名由 jali-auditor verify --seal 检查，本页不检查。",
   sealMore: "验证了什么",
 
   filters: "筛选",

@@ -7,6 +7,11 @@ const text = new TextEncoder();
 
 export const notChecked = ["ML-DSA-44", "fields", "active"] as const;
 
+export interface Cosigned {
+  size: number;
+  witnesses: string[];
+}
+
 // Second reads a log from entry 0 on.
 export class Second {
   size = 0;
@@ -54,5 +59,13 @@ export class Second {
     for (const p of this.#peaks.slice(0, -1).reverse()) root = await nodeHash(p.hash, root);
     if (!same(root, cp.root)) fail("the entries do not give the root of the checkpoint");
     return { size: cp.size, open: this.#open.size, ledgers: Object.keys(this.#ledgers).length };
+  }
+
+  // cosigned reads whose lines stand under a checkpoint besides the log's own, which is checked. Keys of witnesses are not known here: their signatures are not.
+  async cosigned(note: string, newest: string): Promise<Cosigned> {
+    const cp = await openCheckpoint(note, this.#keys), [, size, root] = newest.split("\n");
+    if (cp.size > Number(size) || (cp.size === Number(size) && note.split("\n")[2] !== root)) fail("the checkpoint with cosignatures is not of this log's past");
+    const names = note.slice(note.lastIndexOf("\n\n") + 2).split("\n").flatMap((l) => /^— (\S+) \S+$/.exec(l)?.[1] ?? []);
+    return { size: cp.size, witnesses: [...new Set(names)].filter((n) => n !== this.#keys.origin) };
   }
 }

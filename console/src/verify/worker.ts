@@ -2,7 +2,7 @@
 // grown is checked from where it was.
 import { audits, failureOf } from "../lib/api";
 import { Sums, type Figures } from "./figures";
-import { Second } from "./second";
+import { Second, type Cosigned } from "./second";
 import { auditor, type Answer } from "./wasm";
 import { verifyReceipt } from "../../../audit/wasm/verify.js";
 
@@ -28,6 +28,8 @@ export interface Verdict {
   root: string;
   signedBy: string[];
   checkpoint: string;
+  // The names of witnesses under an older checkpoint, where there is one.
+  cosigned?: Cosigned;
   vkeys: string;
   ms: number;
   at: number;
@@ -67,7 +69,7 @@ async function verifyLog(ask: Extract<Ask, { do: "log" }>, progress: (done: numb
   const vkeys = ask.vkeys || cp.vkeys.join("\n") + "\n";
   const lines = cp.checkpoint.split("\n"), total = Number(lines[1]);
   const key = JSON.stringify([vkeys, cp.final, ask.earlier]);
-  let first: Answer = { ok: true }, second: Verdict["second"] = { ok: true, checked: [] }, changed: Verdict["changed"];
+  let first: Answer = { ok: true }, second: Verdict["second"] = { ok: true, checked: [] }, changed: Verdict["changed"], cosigned: Verdict["cosigned"];
   let r: Reading | undefined;
   try {
     // A log that was tampered with is read anew, and a reading that failed is never used again.
@@ -95,6 +97,7 @@ async function verifyLog(ask: Extract<Ask, { do: "log" }>, progress: (done: numb
     if (second.ok) {
       try {
         const s = await r.second.check(cp.checkpoint);
+        if (cp.cosigned) cosigned = await r.second.cosigned(cp.cosigned, cp.checkpoint);
         second.checked = [`${s.size} entries hashed and chained; the root is the one signed with Ed25519`, `${s.ledgers} budget ledgers follow from the entries`, `${s.open} questions without outcome`];
       } catch (e) {
         second = { ok: false, error: (e as Error).message, entry: (e as { entry?: number }).entry, checked: [] };
@@ -109,7 +112,7 @@ async function verifyLog(ask: Extract<Ask, { do: "log" }>, progress: (done: numb
   if (r && ok && !ask.tamper) kept = r;
   else if (r) go.jaliLive.close(r.log);
   return {
-    ok, first, second, changed, origin: lines[0], size: total, root: lines[2], signedBy: first.signed_by ?? [], checkpoint: cp.checkpoint, vkeys,
+    ok, first, second, changed, origin: lines[0], size: total, root: lines[2], signedBy: first.signed_by ?? [], checkpoint: cp.checkpoint, cosigned, vkeys,
     ms: Math.round(performance.now() - began), at: Date.now(), figures: (r?.sums ?? new Sums()).figures(),
   };
 }
