@@ -182,8 +182,8 @@ func responseSize(t *testing.T, x *arena) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				// The receipt names entries and prices: public, and of their own length. So do the balances.
-				answer.Receipt, answer.Budget = nil, nil
+				// The receipt names entries and prices: public, and of their own length. So do the balances and the number of the entry.
+				answer.Receipt, answer.Budget, answer.Decision = nil, nil, 0
 				recorded[len(answer.GetResult())]++
 				hidden := 0
 				for _, row := range answer.GetRows() {
