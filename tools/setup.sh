@@ -98,7 +98,7 @@ if [ "${1:-}" = clients ]; then
 	command -v isql >/dev/null || need+=(unixodbc)
 	dpkg-query -W odbc-postgresql >/dev/null 2>&1 || need+=(odbc-postgresql)
 	command -v javac >/dev/null || need+=(default-jdk-headless)
-	command -v curl >/dev/null || need+=(curl)
+	command -v mvn >/dev/null || need+=(maven)
 	/usr/bin/python3 -c 'import venv, ensurepip' 2>/dev/null || need+=(python3-venv)
 	if ((${#need[@]})); then
 		if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
@@ -112,9 +112,10 @@ if [ "${1:-}" = clients ]; then
 	mkdir -p build/tools/clients
 	jar=build/tools/clients/postgresql-$JDBC.jar
 	if ! sha256sum --check --status <<<"$JDBC_SHA256  $jar" 2>/dev/null; then
-		curl -sSfL --retry 3 -m 120 -o "$jar.part" "https://repo1.maven.org/maven2/org/postgresql/postgresql/$JDBC/postgresql-$JDBC.jar"
-		sha256sum --check --status <<<"$JDBC_SHA256  $jar.part" || { echo "error: the JDBC driver is not the one that was pinned" >&2; exit 1; }
-		mv "$jar.part" "$jar"
+		mvn -q -B org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy "-Dartifact=org.postgresql:postgresql:$JDBC" \
+			"-DoutputDirectory=$PWD/build/tools/clients/unchecked" >/dev/null
+		sha256sum --check --status <<<"$JDBC_SHA256  build/tools/clients/unchecked/postgresql-$JDBC.jar" || { echo "error: the JDBC driver is not the one that was pinned" >&2; exit 1; }
+		mv "build/tools/clients/unchecked/postgresql-$JDBC.jar" "$jar"
 	fi
 	ln -sf "postgresql-$JDBC.jar" build/tools/clients/postgresql.jar
 	tools/python.sh tools/clients/requirements.lock >build/tools/clients/python
