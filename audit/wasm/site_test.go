@@ -121,7 +121,7 @@ func TestReviewSiteInBrowser(t *testing.T) {
 		t.Fatal(err)
 	}
 	origins := map[string]string{
-		"good": hosted("good", cosigned(`w.court.example`, nil)), "entry": hosted("entry", flip("entries.jsonl", `"seq":5000,"t":1`)), "detail": hosted("detail", flip("disclosures.regulator.jsonl", `"d":["WyJ`)),
+		"good": hosted("good", cosigned(`w.court.example`, nil)), "entry": hosted("entry", flip("entries.jsonl", `"seq":5000,"t":1`)), "detail": hosted("detail", flip("disclosures.regulator.jsonl", `"d":["WyJ`)), "malformed": hosted("malformed", flip("disclosures.regulator.jsonl", `"d":["`)),
 		"tile": hosted("tile", flip("tile/0/000", "")), "none": hosted("none", nil), "cosigned": hosted("cosigned", cosigned("w.court.example", []byte("\n10"))),
 	}
 	absolute := func(p string) string {
@@ -150,9 +150,10 @@ func TestReviewSiteInBrowser(t *testing.T) {
 		Asked, Errors, Policy, Axe []string
 		Own, Good, Cheat, Case     string
 		Proof, Filtered, Chinese   string
-		Details                    int
+		Proofs                     []string
 		Phone                      bool
 		Entry, Detail, Tile, None  string
+		Malformed                  string
 		Cosigned                   string
 		MS                         float64
 	}
@@ -179,6 +180,7 @@ func TestReviewSiteInBrowser(t *testing.T) {
 		{"the seal of a changed entry", got.Entry, []string{"bad", "does not verify", "5,00"}},
 		{"the seal of a checkpoint with cosignatures that the log did not sign", got.Cosigned, []string{"bad", "the log's signature is wrong"}},
 		{"a changed detail", got.Detail, []string{"not the text that the entry commits to"}},
+		{"a detail that cannot be read", got.Malformed, []string{"not the text that the entry commits to"}},
 		{"a proof by a changed tile", got.Tile, []string{"Does not verify"}},
 		{"the page without an export", got.None, []string{"There is no export here", "jali-auditor export"}},
 	} {
@@ -186,6 +188,14 @@ func TestReviewSiteInBrowser(t *testing.T) {
 			if !strings.Contains(says.text, p) {
 				t.Errorf("%s does not say %q:\n%.600s", says.what, p, says.text)
 			}
+		}
+	}
+	if len(got.Proofs) != 6 {
+		t.Errorf("%d proofs were made, want 6", len(got.Proofs))
+	}
+	for i, p := range got.Proofs {
+		if !strings.Contains(p, "In the log of 10,0") {
+			t.Errorf("proof %d: %s", i, p)
 		}
 	}
 	if strings.Contains(got.Filtered, "INTENT") {

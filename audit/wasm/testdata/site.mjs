@@ -69,6 +69,18 @@ const done = (page) => page.waitForFunction(() => !["…", undefined].includes(d
   await done(page);
   out.proof = await page.innerText("article [role=status]");
   await judge(page, "case");
+  // Entries at the edges of tiles of both levels, and the last one, whose path goes through tiles that are not full.
+  out.proofs = [];
+  const total = Number(/all ([\d,]+) entries/.exec(out.good)[1].replaceAll(",", ""));
+  for (const seq of [0, 255, 256, 8191, 9984, total - 1]) {
+    await page.goto(`${config.origins.good}/#/case/${seq}`);
+    const article = page.locator("article.asked");
+    await article.locator(`h2:has-text("${seq}")`).waitFor(patient);
+    await article.locator("button").click();
+    await article.locator("[role=status]:not(:text-is('…'))").waitFor(patient);
+    out.proofs.push(await article.locator("[role=status]").innerText());
+  }
+  await page.goto(`${config.origins.good}/#/case/${config.intent}`);
   await shot(page, "case");
   await page.selectOption("header select", "zh");
   await page.waitForSelector("html[lang=zh]");
@@ -89,10 +101,10 @@ const done = (page) => page.waitForFunction(() => !["…", undefined].includes(d
   const page = await enter(config.origins.cosigned);
   out.cosigned = await seal(page, "bad");
 }
-{
-  const page = await enter(config.origins.detail, `#/case/${config.intent}`);
+for (const which of ["detail", "malformed"]) {
+  const page = await enter(config.origins[which], `#/case/${config.intent}`);
   await page.waitForSelector("article dl [role=alert]", patient);
-  out.detail = await page.innerText("article dl [role=alert]");
+  out[which] = await page.innerText("article dl [role=alert]");
 }
 {
   const page = await enter(config.origins.tile, `#/case/${config.intent}`);

@@ -47,10 +47,26 @@ const encoder = new TextEncoder();
 const base64url = (b: Uint8Array) => btoa(String.fromCharCode(...b)).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
 const unbase64url = (s: string) => Uint8Array.from(atob(s.replaceAll("-", "+").replaceAll("_", "/")), (c) => c.charCodeAt(0));
 
+function open(d: string): { name: string; value: string } | null {
+  try {
+    const parts: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(unbase64url(d)));
+    if (!Array.isArray(parts) || parts.length !== 3 || parts.some((p) => typeof p !== "string")) return null;
+    return { name: parts[1], value: parts[2] };
+  } catch {
+    return null;
+  }
+}
+
 export async function detailsOf(row: Row): Promise<Detail[]> {
   const out = new Map<string, Detail>(Object.keys(row.h.dtl ?? {}).map((name) => [name, { name }]));
   for (const d of row.disclosed) {
-    const [, name, value] = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(unbase64url(d)));
+    const opened = open(d);
+    // One that cannot be read is one that does not match, of a name nobody knows.
+    if (!opened) {
+      out.set("?", { name: "?", value: "", checked: false });
+      continue;
+    }
+    const { name, value } = opened;
     const digest = base64url(new Uint8Array(await crypto.subtle.digest("SHA-256", encoder.encode(d))));
     out.set(name, { name, value, checked: row.h.dtl?.[name] === digest });
   }
