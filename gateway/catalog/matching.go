@@ -20,7 +20,12 @@ func matching(pattern string) []Value {
 	if err != nil {
 		return nil
 	}
-	texts, ok := language(re.Simplify())
+	re = re.Simplify()
+	// An anchor at either end is what catalogues demand; elsewhere it decides by what stands around it, which a list of parts does not.
+	if n := len(re.Sub); re.Op == syntax.OpConcat && n > 2 && re.Sub[0].Op == syntax.OpBeginText && re.Sub[n-1].Op == syntax.OpEndText {
+		re.Sub = re.Sub[1 : n-1]
+	}
+	texts, ok := language(re)
 	if !ok {
 		return nil
 	}
@@ -39,7 +44,7 @@ func matching(pattern string) []Value {
 // language is the set of texts of a simplified expression, possibly with repetitions; false if it is not finite, or not small.
 func language(re *syntax.Regexp) ([]string, bool) {
 	switch re.Op {
-	case syntax.OpEmptyMatch, syntax.OpBeginText, syntax.OpEndText: // anchored at both ends: catalogues accept nothing else
+	case syntax.OpEmptyMatch:
 		return []string{""}, true
 	case syntax.OpLiteral:
 		if re.Flags&syntax.FoldCase != 0 {
