@@ -114,11 +114,14 @@ const flows = {
     const secret = await page.locator("fieldset .code code").evaluateAll((all) => [0, 2, 5].map((i) => all[i].textContent));
     await judge(page, "encrypted question");
     const sent = [];
+    // Ciphertexts hold any three letters by chance, about once in 16 MB: in a long body a code counts as one where it stands as a value of its own, in JSON
+    // or in a protobuf message.
+    const names = (body, code) => (body.length < 10_000 ? body.includes(code) : [`"${code}"`, String.fromCharCode(code.length) + code].some((v) => body.includes(v)));
     page.on("request", (r) => sent.push(r.postDataBuffer()?.toString("latin1") ?? ""));
     await page.waitForSelector("main button.main:not([disabled])", patient);
     await page.click("main button.main");
     await page.waitForSelector("[data-encrypted-answer], main [data-code]", patient);
-    const encrypted = { text: (await texts(page, "[data-encrypted-answer], main [data-code]"))[0], leaked: secret.filter((c) => sent.some((s) => s.includes(c))), uploads: sent.filter((s) => s.length > 10_000).length };
+    const encrypted = { text: (await texts(page, "[data-encrypted-answer], main [data-code]"))[0], leaked: secret.filter((c) => sent.some((s) => names(s, c))), uploads: sent.filter((s) => s.length > 10_000).length };
     await shot(page, "researcher-encrypted");
     await page.selectOption("header select", "ko");
     await page.waitForSelector("html[lang=ko]");
