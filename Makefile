@@ -9,7 +9,7 @@ export GOTOOLCHAIN ?= auto
 PERSONS ?= 10000
 TIME ?= 30s
 ONLY ?= .
-FUZZ_SMOKE ?= 5000x
+FUZZ_SMOKE ?= 2000x
 
 .PHONY: build console review console-check demo test unit browser oidc clients oracle race fuzz-smoke attacks attacks-search mutants soak bench lint fuzz proto proto-check wasm libs python python-stubs setup clean
 
