@@ -44,6 +44,7 @@ func goSuites() []suite {
 		return []column{
 			{"audit/append/bbolt/" + n, bench, "jali/s", 1, "/s", "bbolt Update per entry, same run", "jali/bbolt", ">= 1"},
 			{"audit/append/tessera/" + n, bench, "jali/s", 1, "/s", "Tessera POSIX, better of 1 ms and 100 ms batches, same run", "jali/tessera", ">= 1"},
+			{"audit/append/immudb/" + n, bench, "jali/s", 1, "/s", "immudb embedded, better of 1 ms and 20 ms syncs, same run", "jali/immudb", ">= 1"},
 		}
 	}
 	return append(cohortSuites(), []suite{

@@ -1,5 +1,5 @@
 // Package storebench compares durable appends to the audit log with other ways to keep a log: bbolt with one Update per
-// entry, and Tessera's POSIX storage. It is a module of its own, so that the product depends on none of them.
+// entry, Tessera's POSIX storage, and immudb's embedded store. It is a module of its own, so that the product depends on none of them.
 //
 //	cd tools/storebench && go test -run '^$' -bench . -benchtime 5x
 //
