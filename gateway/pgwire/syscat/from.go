@@ -59,6 +59,7 @@ func conjuncts(n *pg.Node) []*pg.Node {
 // settled reports that a condition is about nothing but relations that are bound: plain comparisons of columns and constants, of which no column can be
 // one of a relation still to come.
 func (e *engine) settled(n *pg.Node, bound []*relation, later []*pg.Node, outer *scope) bool {
+	e.work(1 + len(bound) + len(later))
 	settled := func(n *pg.Node) bool { return n == nil || e.settled(n, bound, later, outer) }
 	switch x := n.Node.(type) {
 	case *pg.Node_AConst:
@@ -104,6 +105,7 @@ func (e *engine) product(at combined, n *pg.Node, outer *scope) combined {
 
 // cross adds a relation without a condition.
 func (e *engine) cross(at combined, n *pg.Node, outer *scope) combined {
+	e.wide(at.bound)
 	out := combined{}
 	for i, row := range at.rows {
 		r, t := e.relation(n, &scope{outer: outer, bound: at.bound, row: row})
@@ -113,7 +115,7 @@ func (e *engine) cross(at combined, n *pg.Node, outer *scope) combined {
 		for _, values := range t {
 			e.step()
 			out.rows = append(out.rows, append(slices.Clip(row), values))
-			e.bounded(len(out.rows))
+			e.bounded(len(out.rows) * (1 + len(at.bound)/8)) // wide rows count for more
 		}
 	}
 	if len(at.rows) == 0 {
@@ -147,7 +149,7 @@ func (e *engine) joined(j *pg.JoinExpr, outer *scope, at combined) combined {
 			}
 			matched = true
 			out.rows = append(out.rows, r)
-			e.bounded(len(out.rows))
+			e.bounded(len(out.rows) * (1 + len(left.bound)/8))
 		}
 		if !matched && j.Jointype == pg.JoinType_JOIN_LEFT {
 			out.rows = append(out.rows, append(slices.Clip(row), make([][]any, width-len(row))...))
@@ -193,7 +195,7 @@ func (e *engine) relation(n *pg.Node, at *scope) (*relation, [][]any) {
 			t, ok = at.cte(v.Relname)
 		}
 		if !ok {
-			t = e.named(v.Schemaname, v.Relname)
+			t = e.relationOf(v.Schemaname, v.Relname)
 		}
 		r := &relation{alias: v.Relname, cols: t.cols}
 		aliased(r, v.Alias)

@@ -66,13 +66,19 @@ type function struct {
 	eval        func(e *engine, args []any) any
 }
 
+// textFunction makes a text at most twice as long as its arguments, or no text.
 func textFunction(least int, f func(args []string) any) function {
-	return function{least, least, false, func(_ *engine, args []any) any {
+	return function{least, least, false, func(e *engine, args []any) any {
 		s := make([]string, len(args))
 		for i, a := range args {
-			s[i] = text(a)
+			s[i] = bounded(text(a))
+			e.work(len(s[i]) >> 6)
 		}
-		return f(s)
+		v := f(s)
+		if made, ok := v.(string); ok {
+			return e.fresh(made)
+		}
+		return v
 	}}
 }
 
@@ -106,40 +112,44 @@ func init() {
 			}
 			return `"` + strings.ReplaceAll(s[0], `"`, `""`) + `"`
 		}),
-		"quote_literal":   textFunction(1, func(s []string) any { return "'" + strings.ReplaceAll(s[0], "'", "''") + "'" }),
-		"lower":           textFunction(1, func(s []string) any { return strings.ToLower(s[0]) }),
-		"upper":           textFunction(1, func(s []string) any { return strings.ToUpper(s[0]) }),
-		"length":          textFunction(1, func(s []string) any { return int64(len([]rune(s[0]))) }),
-		"char_length":     textFunction(1, func(s []string) any { return int64(len([]rune(s[0]))) }),
-		"btrim":           textFunction(1, func(s []string) any { return strings.TrimSpace(s[0]) }),
-		"replace":         textFunction(3, func(s []string) any { return bounded(strings.ReplaceAll(s[0], s[1], s[2])) }),
-		"strpos":          textFunction(2, func(s []string) any { return int64(strings.Index(s[0], s[1]) + 1) }),
-		"position":        textFunction(2, func(s []string) any { return int64(strings.Index(s[0], s[1]) + 1) }),
-		"starts_with":     textFunction(2, func(s []string) any { return strings.HasPrefix(s[0], s[1]) }),
-		"string_to_array": textFunction(2, func(s []string) any { return splitText(s[0], s[1]) }),
-		"substring":       {2, 3, false, func(_ *engine, a []any) any { return substring(a) }},
-		"substr":          {2, 3, false, func(_ *engine, a []any) any { return substring(a) }},
-		"concat": {0, 32, true, func(_ *engine, a []any) any {
-			out := ""
-			for _, v := range a {
-				out += text(v)
-			}
-			return bounded(out)
+		"quote_literal": textFunction(1, func(s []string) any { return "'" + strings.ReplaceAll(s[0], "'", "''") + "'" }),
+		"lower":         textFunction(1, func(s []string) any { return strings.ToLower(s[0]) }),
+		"upper":         textFunction(1, func(s []string) any { return strings.ToUpper(s[0]) }),
+		"length":        textFunction(1, func(s []string) any { return int64(len([]rune(s[0]))) }),
+		"char_length":   textFunction(1, func(s []string) any { return int64(len([]rune(s[0]))) }),
+		"btrim":         textFunction(1, func(s []string) any { return strings.TrimSpace(s[0]) }),
+		"replace":       textFunction(3, func(s []string) any { return replaced(s[0], s[1], s[2]) }),
+		"strpos":        textFunction(2, func(s []string) any { return int64(strings.Index(s[0], s[1]) + 1) }),
+		"position":      textFunction(2, func(s []string) any { return int64(strings.Index(s[0], s[1]) + 1) }),
+		"starts_with":   textFunction(2, func(s []string) any { return strings.HasPrefix(s[0], s[1]) }),
+		"string_to_array": {2, 2, false, func(e *engine, a []any) any {
+			e.list(len(text(a[0])) + 1)
+			return splitText(text(a[0]), text(a[1]))
 		}},
-		"array_to_string": {2, 2, false, func(_ *engine, a []any) any {
+		"substring": {2, 3, false, func(e *engine, a []any) any { return e.substring(a) }},
+		"substr":    {2, 3, false, func(e *engine, a []any) any { return e.substring(a) }},
+		"concat": {0, 32, true, func(e *engine, a []any) any {
 			var parts []string
-			for _, v := range array(a[0]) {
+			for _, v := range a {
+				parts = append(parts, text(v))
+			}
+			return e.join(parts, "")
+		}},
+		"array_to_string": {2, 2, false, func(e *engine, a []any) any {
+			var parts []string
+			for _, v := range e.array(a[0]) {
 				if v != nil {
 					parts = append(parts, text(v))
 				}
 			}
-			return strings.Join(parts, text(a[1]))
+			return e.join(parts, text(a[1]))
 		}},
-		"array_length": {2, 2, false, func(_ *engine, a []any) any { return length(array(a[0])) }},
-		"array_upper":  {2, 2, false, func(_ *engine, a []any) any { return length(array(a[0])) }},
-		"cardinality":  {1, 1, false, func(_ *engine, a []any) any { return int64(len(array(a[0]))) }},
+		"array_length": {2, 2, false, func(e *engine, a []any) any { return length(e.array(a[0])) }},
+		"array_upper":  {2, 2, false, func(e *engine, a []any) any { return length(e.array(a[0])) }},
+		"cardinality":  {1, 1, false, func(e *engine, a []any) any { return int64(len(e.array(a[0]))) }},
 		"array_lower":  {2, 2, false, func(*engine, []any) any { return int64(1) }},
-		"array_position": {2, 2, false, func(_ *engine, a []any) any {
+		"array_position": {2, 2, false, func(e *engine, a []any) any {
+			e.work(2*len(e.array(a[0])) + weigh(a[1]))
 			i := slices.IndexFunc(array(a[0]), func(v any) bool { return v != nil && compare(v, a[1]) == 0 })
 			if i < 0 {
 				return nil
@@ -152,11 +162,12 @@ func init() {
 // owner is who PostgreSQL would say made the tables.
 const owner = "custodian"
 
-func bounded(s string) string {
-	if len(s) > maxBytes {
+// replaced refuses a text that would become too long before it is made: a text of nothing stands between all characters.
+func replaced(s, old, with string) string {
+	if n := strings.Count(s, old); len(s)+n*(len(with)-len(old)) > maxText {
 		fail("54000", "a text on the system catalogue becomes too long")
 	}
-	return s
+	return strings.ReplaceAll(s, old, with)
 }
 
 func formatted(oid any) any {
@@ -183,8 +194,10 @@ func splitText(s, sep string) []any {
 }
 
 // substring counts characters from 1.
-func substring(a []any) any {
-	s := []rune(text(a[0]))
+func (e *engine) substring(a []any) any {
+	whole := bounded(text(a[0]))
+	e.work(len(whole) >> 4)
+	s := []rune(whole)
 	from, ok := integer(a[1])
 	if !ok {
 		fail("0A000", "substring by pattern is not answered")
@@ -195,7 +208,7 @@ func substring(a []any) any {
 		end = min(end, max(0, from-1)+max(0, min(n, int64(len(s)))))
 	}
 	begin := min(max(0, from-1), int64(len(s)))
-	return string(s[begin:max(begin, end)])
+	return e.fresh(string(s[begin:max(begin, end)]))
 }
 
 // set evaluates a function that returns rows; false: it is no such function.
@@ -235,24 +248,22 @@ func (e *engine) set(n *pg.Node, at *scope) ([]any, bool) {
 	out := []any{}
 	switch name {
 	case "unnest":
-		return append(out, array(args[0])...), true
+		return append(out, e.array(args[0])...), true
 	case "_pg_expandarray":
-		for i, v := range array(args[0]) {
+		for i, v := range e.array(args[0]) {
 			out = append(out, record{[]string{"x", "n"}, []any{v, int64(i + 1)}})
 		}
 	case "generate_subscripts":
-		for i := range array(args[0]) {
+		for i := range e.array(args[0]) {
 			out = append(out, int64(i+1))
 		}
 	default:
 		lo, ok := integer(args[0])
 		hi, fine := integer(args[len(args)-1])
-		if len(args) != 2 || !ok || !fine || hi-lo > maxSeries || hi-lo < -maxSeries {
+		if len(args) != 2 || !ok || !fine {
 			fail("54000", "generate_series takes two whole numbers not far apart")
 		}
-		for i := lo; i <= hi; i++ {
-			out = append(out, i)
-		}
+		out = e.series(lo, hi)
 	}
 	return out, true
 }

@@ -2,7 +2,6 @@ package syscat
 
 import (
 	"slices"
-	"strings"
 
 	pg "github.com/pganalyze/pg_query_go/v6"
 )
@@ -56,7 +55,7 @@ func (e *engine) grouped(s *pg.SelectStmt, bound []*relation, rows [][][]any, ta
 		for _, n := range s.GroupClause {
 			values = append(values, e.eval(groupNode(n, targets, bound), at))
 		}
-		k := rowKey(values)
+		k := e.key(values)
 		g := byKey[k]
 		if g == nil {
 			g = &scope{outer: outer, bound: bound, row: row, group: [][][]any{}}
@@ -116,6 +115,7 @@ func (e *engine) aggregate(f *pg.FuncCall, g *scope) any {
 		if len(f.Args) > 1 {
 			sep = text(e.eval(f.Args[1], at))
 		}
+		e.step()
 		values = append(values, v)
 		if len(f.AggOrder) > 0 {
 			keys = append(keys, e.sortKeys(f.AggOrder, nil, nil, at))
@@ -127,14 +127,14 @@ func (e *engine) aggregate(f *pg.FuncCall, g *scope) any {
 			t.rows = append(t.rows, []any{v})
 		}
 		values = values[:0]
-		for _, row := range sorted(t, keys, f.AggOrder).rows {
+		for _, row := range e.sorted(t, keys, f.AggOrder).rows {
 			values = append(values, row[0])
 		}
 	}
 	if f.AggDistinct {
 		seen := map[string]bool{}
 		values = slices.DeleteFunc(values, func(v any) bool {
-			k := rowKey([]any{v})
+			k := e.key([]any{v})
 			old := seen[k]
 			seen[k] = true
 			return old
@@ -148,8 +148,10 @@ func (e *engine) aggregate(f *pg.FuncCall, g *scope) any {
 	}
 	switch name {
 	case "min":
+		e.work(weigh(values))
 		return slices.MinFunc(values, compare)
 	case "max":
+		e.work(weigh(values))
 		return slices.MaxFunc(values, compare)
 	case "sum":
 		total := int64(0)
@@ -165,7 +167,7 @@ func (e *engine) aggregate(f *pg.FuncCall, g *scope) any {
 		for _, v := range values {
 			parts = append(parts, text(v))
 		}
-		return strings.Join(parts, sep)
+		return e.join(parts, sep)
 	case "bool_or":
 		return slices.ContainsFunc(values, isTrue)
 	}
@@ -185,10 +187,12 @@ func (e *engine) window(f *pg.FuncCall, at *scope) any {
 		return part, e.sortKeys(f.Over.OrderClause, nil, nil, s)
 	}
 	part, order := keys(at.row)
+	mine := e.key(part)
 	n := int64(1)
 	for i, row := range at.all {
+		e.step()
 		p, o := keys(row)
-		if rowKey(p) != rowKey(part) {
+		if e.key(p) != mine {
 			continue
 		}
 		if c := compareKeys(o, order, f.Over.OrderClause); c < 0 || c == 0 && i < at.at {

@@ -2,7 +2,7 @@ package syscat
 
 import (
 	"cmp"
-	"regexp"
+	"slices"
 	"strings"
 
 	pg "github.com/pganalyze/pg_query_go/v6"
@@ -46,13 +46,13 @@ func (e *engine) operator(x *pg.A_Expr, at *scope) any {
 		if right == nil {
 			return nil
 		}
-		return e.anyOf(op, left, array(right))
+		return e.anyOf(op, left, e.array(right))
 	case pg.A_Expr_Kind_AEXPR_OP_ALL:
 		right := e.eval(x.Rexpr, at)
 		if right == nil || left == nil {
 			return nil
 		}
-		for _, v := range array(right) {
+		for _, v := range e.array(right) {
 			if !isTrue(e.apply(op, left, v)) {
 				return false
 			}
@@ -94,7 +94,7 @@ func (e *engine) apply(op string, a, b any) any {
 	if a == nil || b == nil {
 		return nil
 	}
-	e.step()
+	e.work(1 + weigh(a) + weigh(b))
 	switch op {
 	case "=":
 		return compare(a, b) == 0
@@ -113,24 +113,23 @@ func (e *engine) apply(op string, a, b any) any {
 	case "!~", "!~*":
 		return !e.matchesRegexp(text(a), text(b), op == "!~*")
 	case "~~", "~~*":
-		return like(text(a), text(b), op == "~~*")
+		return e.like(text(a), text(b), op == "~~*")
 	case "!~~", "!~~*":
-		return !like(text(a), text(b), op == "!~~*")
+		return !e.like(text(a), text(b), op == "!~~*")
 	case "||":
 		if x, ok := a.([]any); ok {
-			if y, ok := b.([]any); ok {
-				return append(append([]any{}, x...), y...)
+			y, ok := b.([]any)
+			if !ok {
+				y = []any{b}
 			}
-			return append(append([]any{}, x...), b)
+			e.list(len(x) + len(y))
+			return slices.Concat(x, y)
 		}
-		out := text(a) + text(b)
-		if len(out) > maxBytes {
-			fail("54000", "a text on the system catalogue becomes too long")
-		}
-		return out
+		return e.join([]string{text(a), text(b)}, "")
 	case "@>":
-		for _, v := range array(b) {
-			if !isTrue(e.anyOf("=", v, array(a))) {
+		all := e.array(a)
+		for _, v := range e.array(b) {
+			if !isTrue(e.anyOf("=", v, all)) {
 				return false
 			}
 		}
@@ -212,23 +211,16 @@ func bit(b bool) int {
 	return 0
 }
 
-// matchesRegexp takes the patterns of psql and others for RE2's, which they are: anchors, groups, classes, dots and stars.
 func (e *engine) matchesRegexp(s, pattern string, fold bool) bool {
-	if len(pattern) > 1024 {
-		fail("54000", "a pattern is too long")
-	}
 	if fold {
 		pattern = "(?i)" + pattern
 	}
-	re, err := regexp.Compile(pattern)
-	if err != nil {
-		fail("2201B", "a pattern is no regular expression")
-	}
-	return re.MatchString(s)
+	return e.matchesPattern(e.pattern(pattern), s)
 }
 
 // like matches with % and _, and \ before one that is meant. It takes time in the product of both lengths at most.
-func like(s, pattern string, fold bool) bool {
+func (e *engine) like(s, pattern string, fold bool) bool {
+	e.work((len(s) + 1) * (len(pattern) + 1) >> 5)
 	if fold {
 		s, pattern = strings.ToLower(s), strings.ToLower(pattern)
 	}

@@ -54,12 +54,8 @@ func refuse(code, format string, args ...any) *Error {
 	return &Error{Code: code, Message: fmt.Sprintf(format, args...), Hint: hintAsk}
 }
 
-// Bounds of a query. The parser is C and recurses; its stack holds far more than these.
-const (
-	maxBytes = 24 << 10
-	maxRows  = 200_000   // of a relation on the way
-	maxSteps = 8_000_000 // expressions evaluated
-)
+// maxBytes bounds a text. The parser is C and recurses; its stack holds far more than that.
+const maxBytes = 24 << 10
 
 // Query answers one SELECT.
 func (c Catalogue) Query(ctx context.Context, sql string) (answer Answer, err error) {
@@ -96,21 +92,11 @@ type stopped struct{ error }
 // engine evaluates one query.
 type engine struct {
 	Catalogue
-	ctx   context.Context
-	steps int
-	world *world
-}
-
-// step counts work.
-func (e *engine) step() {
-	if e.steps++; e.steps > maxSteps {
-		panic(refuse("54000", "the query on the system catalogue takes too many steps"))
-	}
-	if e.steps%4096 == 0 {
-		if err := e.ctx.Err(); err != nil {
-			panic(stopped{err})
-		}
-	}
+	ctx          context.Context
+	steps, bytes int
+	world        *world
+	relations    map[[2]string]table
+	patterns     map[string]*pattern
 }
 
 // fail refuses from within an expression.

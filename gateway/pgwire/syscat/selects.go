@@ -94,9 +94,9 @@ func (e *engine) selected(s *pg.SelectStmt, outer *scope) table {
 		}
 	}
 	if len(s.DistinctClause) > 0 {
-		out, keys = distinct(out, keys)
+		out, keys = e.distinct(out, keys)
 	}
-	out = sorted(out, keys, s.SortClause)
+	out = e.sorted(out, keys, s.SortClause)
 	return e.limited(out, s, outer)
 }
 
@@ -128,6 +128,7 @@ func (e *engine) targets(list []*pg.Node, bound []*relation) []target {
 				if of == "" || r.alias == of {
 					for j, c := range r.cols {
 						out = append(out, target{name: c, table: i, col: j, star: true})
+						fewTargets(out)
 					}
 				}
 			}
@@ -138,8 +139,15 @@ func (e *engine) targets(list []*pg.Node, bound []*relation) []target {
 			name = nameOf(t.Val)
 		}
 		out = append(out, target{name: name, node: t.Val})
+		fewTargets(out)
 	}
 	return out
+}
+
+func fewTargets(list []target) {
+	if len(list) > maxTargets {
+		fail("54011", "the query on the system catalogue has more than %d outputs", maxTargets)
+	}
 }
 
 // nameOf is what PostgreSQL calls an output without a name.
@@ -184,6 +192,8 @@ func nameOf(n *pg.Node) string {
 
 // expand evaluates the outputs at a row. A function that returns a set makes a row of each of its values.
 func (e *engine) expand(targets []target, at *scope) [][]any {
+	e.work(len(targets))
+	e.list(len(targets))
 	values := make([]any, len(targets))
 	sets, most := map[int][]any{}, -1
 	for i, t := range targets {
@@ -204,6 +214,7 @@ func (e *engine) expand(targets []target, at *scope) [][]any {
 	}
 	var out [][]any
 	for k := range most {
+		e.list(len(values))
 		row := slices.Clone(values)
 		for i, set := range sets {
 			if k < len(set) {
@@ -241,7 +252,7 @@ func (e *engine) united(s *pg.SelectStmt, outer *scope) table {
 	left.rows = append(left.rows, right.rows...)
 	e.bounded(len(left.rows))
 	if !s.All {
-		left, _ = distinct(left, nil)
+		left, _ = e.distinct(left, nil)
 	}
 	var keys [][]any
 	if len(s.SortClause) > 0 {
@@ -249,7 +260,7 @@ func (e *engine) united(s *pg.SelectStmt, outer *scope) table {
 			keys = append(keys, e.sortKeys(s.SortClause, left.cols, row, &scope{outer: outer, bound: []*relation{{cols: left.cols}}, row: [][]any{row}}))
 		}
 	}
-	return e.limited(sorted(left, keys, s.SortClause), s, outer)
+	return e.limited(e.sorted(left, keys, s.SortClause), s, outer)
 }
 
 func (e *engine) limited(t table, s *pg.SelectStmt, outer *scope) table {
@@ -290,10 +301,11 @@ func (e *engine) sortKeys(clause []*pg.Node, cols []string, values []any, at *sc
 	return keys
 }
 
-func sorted(t table, keys [][]any, clause []*pg.Node) table {
+func (e *engine) sorted(t table, keys [][]any, clause []*pg.Node) table {
 	if len(keys) == 0 {
 		return t
 	}
+	e.ordering(keys)
 	order := make([]int, len(t.rows))
 	for i := range order {
 		order[i] = i
@@ -343,12 +355,12 @@ func compareKeys(a, b []any, clause []*pg.Node) int {
 	return 0
 }
 
-func distinct(t table, keys [][]any) (table, [][]any) {
+func (e *engine) distinct(t table, keys [][]any) (table, [][]any) {
 	seen := map[string]bool{}
 	out := table{cols: t.cols}
 	var kept [][]any
 	for i, row := range t.rows {
-		k := rowKey(row)
+		k := e.key(row)
 		if seen[k] {
 			continue
 		}
@@ -359,17 +371,4 @@ func distinct(t table, keys [][]any) (table, [][]any) {
 		}
 	}
 	return out, kept
-}
-
-// rowKey is equal for equal rows.
-func rowKey(row []any) string {
-	var b strings.Builder
-	for _, v := range row {
-		if v == nil {
-			b.WriteString("\x00n")
-			continue
-		}
-		b.WriteString("\x00v" + strings.ReplaceAll(text(v), "\x00", "\x00\x00"))
-	}
-	return b.String()
 }

@@ -82,8 +82,9 @@ func (e *engine) cast(v any, to string, isArray bool) any {
 		return nil
 	}
 	if isArray || strings.HasPrefix(to, "_") {
-		return array(v)
+		return e.array(v)
 	}
+	e.work(weigh(v))
 	switch to {
 	case "regclass":
 		if n, ok := integer(v); ok {
@@ -183,21 +184,35 @@ func text(v any) string {
 	return ""
 }
 
-// arrayText is {a,"b c",NULL}.
+// arrayText is {a,"b c",NULL}. Quotes within quotes double at every depth, so its length is bounded as it grows.
 func arrayText(list []any) string {
-	parts := make([]string, len(list))
+	var b strings.Builder
 	for i, v := range list {
+		if i > 0 {
+			b.WriteByte(',')
+		}
 		if v == nil {
-			parts[i] = "NULL"
+			b.WriteString("NULL")
 			continue
 		}
-		s := text(v)
+		s := bounded(text(v))
 		if s == "" || strings.ContainsAny(s, `{}," \`) || strings.EqualFold(s, "null") {
 			s = `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
 		}
-		parts[i] = s
+		if b.WriteString(s); b.Len() > maxText {
+			fail("54000", "a text on the system catalogue becomes too long")
+		}
 	}
-	return "{" + strings.Join(parts, ",") + "}"
+	return "{" + b.String() + "}"
+}
+
+// array pays for the elements of an array.
+func (e *engine) array(v any) []any {
+	e.work(weigh(v))
+	if s, ok := v.(string); ok {
+		e.list(strings.Count(s, ",") + strings.Count(s, " ") + 1)
+	}
+	return array(v)
 }
 
 // array is the elements of an array, also of the text form of one, or of a vector ("1 2").
