@@ -57,7 +57,7 @@ func (a *ask) derive(answer *Answer) error {
 	if answer.Analysis, err = json.Marshal(s); err != nil {
 		return fmt.Errorf("answer: %w", err)
 	}
-	answer.Derived = &d
+	answer.Derived, answer.Extent = &d, extent(*s, d, answer.Released)
 	return nil
 }
 

@@ -42,6 +42,8 @@ type Answer struct {
 	// Derived is what a table function asked for, and Analysis the specification it is derived with from Result. Nil otherwise.
 	Derived  *analysis.Derived
 	Analysis []byte
+	// Extent bounds Derived by the shape of its question.
+	Extent Extent
 }
 
 // Remaining is the balance after the answer.

@@ -241,8 +241,10 @@ func (s *session) execute(ctx context.Context, w *watch, m *pgproto3.Execute) (f
 		w.end(stateOK)
 		*w = s.watch(ctx, kindExecute) // what may still fail is to send it
 	}
+	bytes := 0
 	for sent := uint32(0); p.next < len(p.result.rows); p.next++ {
 		if m.MaxRows > 0 && sent == m.MaxRows {
+			s.fetched(p, m.MaxRows, bytes)
 			s.wire.Send(&pgproto3.PortalSuspended{})
 			return nil, nil
 		}
@@ -252,12 +254,28 @@ func (s *session) execute(ctx context.Context, w *watch, m *pgproto3.Execute) (f
 		}
 		s.wire.Send(row)
 		sent++
-		if err := s.spill(p.next); err != nil {
+		bytes += taken(row)
+		if err := s.spill(*p.result, p.next); err != nil {
 			return nil, err
 		}
 	}
+	s.fetched(p, m.MaxRows, bytes+said(p.result.notices)+len(p.result.tag))
 	s.complete(*p.result)
 	return nil, nil
+}
+
+// fetched fills up what was sent of an answer. A client that fetches so many rows at a time gets portions of one length; how many portions there are
+// shows how many times so many rows HAVING has left.
+func (s *session) fetched(p *portal, most uint32, sent int) {
+	e := p.result.room
+	if e == nil {
+		return
+	}
+	room := e.all
+	if most > 0 {
+		room = min(room, int(most)*e.row+e.after)
+	}
+	s.pad(room, sent)
 }
 
 // errDescribed: an answer has other columns than were announced.

@@ -21,6 +21,9 @@ const (
 	writeTime = 30 * time.Second
 )
 
+// maxWrite is how much is written under one limit of time: an answer is written whole, and may be large.
+const maxWrite = 512 << 10
+
 // errClosed: the connection is over, and all has been said.
 var errClosed = errors.New("connection closed")
 
@@ -102,7 +105,7 @@ func (e *exact) Read(p []byte) (int, error) {
 	return e.Conn.Read(p)
 }
 
-// timed bounds each write, and each read by what the session says; stop ends reading.
+// timed bounds each write of maxWrite bytes, and each read by what the session says; stop ends reading.
 type timed struct {
 	net.Conn
 	read time.Duration
@@ -121,8 +124,15 @@ func (t *timed) Read(p []byte) (int, error) {
 }
 
 func (t *timed) Write(p []byte) (int, error) {
-	if err := t.SetWriteDeadline(time.Now().Add(writeTime)); err != nil {
-		return 0, err
+	for written := 0; ; {
+		if err := t.SetWriteDeadline(time.Now().Add(writeTime)); err != nil {
+			return written, err
+		}
+		part := p[written:min(len(p), written+maxWrite)]
+		n, err := t.Conn.Write(part)
+		written += n
+		if err != nil || written == len(p) {
+			return written, err
+		}
 	}
-	return t.Conn.Write(p)
 }

@@ -163,23 +163,28 @@ func (s *session) send(r result, formats []int16) error {
 	if r.columns != nil {
 		s.wire.Send(rowDescription(r.columns, formats))
 	}
+	sent := 0
 	for i, values := range r.rows {
 		row, err := s.encode.row(r.columns, formats, values)
 		if err != nil {
 			return err
 		}
 		s.wire.Send(row)
-		if err := s.spill(i); err != nil {
+		sent += taken(row)
+		if err := s.spill(r, i); err != nil {
 			return err
 		}
+	}
+	if r.room != nil {
+		s.pad(r.room.all, sent+said(r.notices)+len(r.tag))
 	}
 	s.complete(r)
 	return nil
 }
 
-// spill empties the buffer from time to time.
-func (s *session) spill(i int) error {
-	if i%512 == 511 {
+// spill empties the buffer from time to time. An answer leaves whole.
+func (s *session) spill(r result, i int) error {
+	if r.room == nil && i%512 == 511 {
 		return s.wire.Flush()
 	}
 	return nil

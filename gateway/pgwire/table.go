@@ -24,6 +24,7 @@ type result struct {
 	rows    [][]any
 	tag     string
 	notices []string
+	room    *extent // of an answer: it is filled up to this. Nil: what is sent tells nothing of figures
 }
 
 // errorSuffix names the column of a half-width at 95 %.
@@ -91,9 +92,11 @@ func answered(a gateway.Answer, intervals bool) result {
 			r.columns = append(r.columns, column{c.Name, oid})
 		}
 		r.rows = a.Derived.Rows
+		r.room = extentOf(a, r.notices, intervals)
 		r.notices = append(r.notices, a.Derived.Notes...)
 	} else {
 		viewed(&r, a, intervals)
+		r.room = extentOf(a, r.notices, intervals)
 	}
 	r.tag = "SELECT " + strconv.Itoa(len(r.rows))
 	return r

@@ -45,10 +45,10 @@ func newEdge(server *grpc.Server, who callers, m *metrics, draining context.Cont
 		vanguard.WithDefaultServiceOptions(vanguard.WithMaxMessageBufferBytes(maxAnswer), vanguard.WithNoTargetCompression()),
 		// Strict: a misspelt field is an error, not a default.
 		vanguard.WithCodec(func(types vanguard.TypeResolver) vanguard.Codec {
-			return &vanguard.JSONCodec{
+			return paddedJSON{&vanguard.JSONCodec{
 				MarshalOptions:   protojson.MarshalOptions{Resolver: types, EmitUnpopulated: true},
 				UnmarshalOptions: protojson.UnmarshalOptions{Resolver: types},
-			}
+			}}
 		}),
 		vanguard.WithUnknownHandler(http.HandlerFunc(unknown)),
 	)

@@ -37,5 +37,5 @@ func (s *queries) Query(ctx context.Context, in *jaliv1.QueryRequest) (*jaliv1.Q
 	if err != nil {
 		return nil, err
 	}
-	return answerProto(answer), nil
+	return padded(answerProto(answer), answer), nil
 }

@@ -774,7 +774,11 @@ type QueryResponse struct {
 	Notes []string `protobuf:"bytes,13,rep,name=notes,proto3" json:"notes,omitempty"`
 	// Set when the question calls a table function such as kaplan_meier: how columns and rows are derived from result, as JSON
 	// (docs/statistics.md). result then is the histogram behind them; view_columns and view_rows are empty.
-	Analysis      []byte `protobuf:"bytes,14,opt,name=analysis,proto3" json:"analysis,omitempty"`
+	Analysis []byte `protobuf:"bytes,14,opt,name=analysis,proto3" json:"analysis,omitempty"`
+	// Length of this message in bytes when it is sent as JSON. Nothing to read: the transcoder fills the JSON form up to it.
+	JsonBytes uint32 `protobuf:"fixed32,15,opt,name=json_bytes,json=jsonBytes,proto3" json:"json_bytes,omitempty"`
+	// Fill, so that the length of a message tells the shape of its answer and not the figures in it (docs/api.md). Nothing to read. The last field, always.
+	Padding       []string `protobuf:"bytes,16,rep,name=padding,proto3" json:"padding,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -903,6 +907,20 @@ func (x *QueryResponse) GetNotes() []string {
 func (x *QueryResponse) GetAnalysis() []byte {
 	if x != nil {
 		return x.Analysis
+	}
+	return nil
+}
+
+func (x *QueryResponse) GetJsonBytes() uint32 {
+	if x != nil {
+		return x.JsonBytes
+	}
+	return 0
+}
+
+func (x *QueryResponse) GetPadding() []string {
+	if x != nil {
+		return x.Padding
 	}
 	return nil
 }
@@ -1315,7 +1333,7 @@ const file_jali_v1_query_proto_rawDesc = "" +
 	"\bquote_id\x18\b \x01(\tB\a\xbaH\x04r\x02\x18@R\aquoteId\x1a;\n" +
 	"\rErrorForEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xdf\x03\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x98\x04\n" +
 	"\rQueryResponse\x12\x16\n" +
 	"\x06result\x18\x01 \x01(\fR\x06result\x12/\n" +
 	"\acolumns\x18\x02 \x03(\v2\x15.jali.v1.ResultColumnR\acolumns\x12&\n" +
@@ -1331,7 +1349,10 @@ const file_jali_v1_query_proto_rawDesc = "" +
 	"\fview_columns\x18\v \x03(\v2\x13.jali.v1.ViewColumnR\vviewColumns\x12\x1b\n" +
 	"\tview_rows\x18\f \x03(\x05R\bviewRows\x12\x14\n" +
 	"\x05notes\x18\r \x03(\tR\x05notes\x12\x1a\n" +
-	"\banalysis\x18\x0e \x01(\fR\banalysis\"6\n" +
+	"\banalysis\x18\x0e \x01(\fR\banalysis\x12\x1d\n" +
+	"\n" +
+	"json_bytes\x18\x0f \x01(\aR\tjsonBytes\x12\x18\n" +
+	"\apadding\x18\x10 \x03(\tR\apadding\"6\n" +
 	"\n" +
 	"ViewColumn\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
