@@ -38,7 +38,7 @@ func FuzzParseProof(f *testing.F) {
 	f.Add([]byte("c2sp.org/tlog-proof@v1\nindex 1\nAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n\norigin\n1\nAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n\n"))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		before := bytes.Clone(text)
-		if _, err := ParseProof(text); err != nil && len(err.Error()) > 4096 {
+		if _, err := ParseProof(text); err != nil && len(err.Error()) > 200 {
 			t.Fatal("the error quotes its input")
 		}
 		if !bytes.Equal(before, text) {
