@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"jali/audit"
+	"jali/audit/export"
 	"jali/crypto/noise"
 	"jali/gateway/catalog"
 	"jali/gateway/identity"
@@ -208,6 +209,8 @@ func (g *Gateway) mayRead(who identity.Principal, line []byte, seq uint64) bool 
 			return g.owns(who, seq)
 		case audit.Release:
 			return e.Ref != nil && g.owns(who, *e.Ref)
+		case audit.Timestamp:
+			return true // a token names nobody but its authority
 		}
 	}
 	return false
@@ -226,6 +229,28 @@ func (g *Gateway) Cosigned(identity.Principal) ([]byte, error) {
 		return nil, unavailable()
 	}
 	return note, nil
+}
+
+// SealPolicy is the quorum file in force for sealed receipts; nil while no witnesses are configured.
+func (g *Gateway) SealPolicy() []byte {
+	if g.witnesses.seal == nil {
+		return nil
+	}
+	return g.witnesses.seal.Text
+}
+
+// AudienceOf is the widest audience of an export for which Entries shows a caller all that belongs into it: one that is labelled for a
+// wider audience would look as if details had been erased. Public for a role of which nothing is known.
+func AudienceOf(who identity.Principal) string {
+	switch who.Role {
+	case identity.Regulator, identity.Custodian:
+		return export.Regulator
+	case identity.Researcher:
+		if who.Key != "" {
+			return export.Researcher + ":" + who.Key
+		}
+	}
+	return export.Public
 }
 
 // Final is the last checkpoint of the log before this one; empty for a log that began by itself.

@@ -179,10 +179,6 @@ func RestoreAnew(ctx context.Context, cfg Config, origin string, from RestoreCon
 	if err := finishShard(layout); err != nil {
 		return lost, err
 	}
-	keys, err := PrepareShard(cfg, origin)
-	if err != nil {
-		return lost, err
-	}
 	w, err := loadWitnesses(layout, cfg)
 	if err != nil {
 		return lost, err
@@ -207,6 +203,10 @@ func RestoreAnew(ctx context.Context, cfg Config, origin string, from RestoreCon
 	}
 	if size >= final.Size {
 		return lost, fmt.Errorf("%w: the copy has %d entries, witnesses have cosigned %d: nothing is lost", ErrRestore, size, final.Size)
+	}
+	keys, err := PrepareShard(cfg, origin) // last of what can refuse: keys of a wrong name must not stay behind
+	if err != nil {
+		return lost, err
 	}
 	for i := range carry {
 		l := &carry[i]

@@ -17,8 +17,8 @@ const (
 	// Citizen: besides the headers, which say data set, purpose, time and decision of every question, who the parties of the
 	// agreements are. No names of people, no texts.
 	Citizen = "citizen"
-	// Researcher: one researcher's own questions, refusals and answers, complete. Written "researcher:KEY", KEY being that
-	// of the actor on record; it is not part of the export.
+	// Researcher: one researcher's own questions, refusals and answers; of a question that failed no more than it was told.
+	// Written "researcher:KEY", KEY being that of the actor on record; it is not part of the export.
 	Researcher = "researcher"
 	// Regulator: all details.
 	Regulator = "regulator"
@@ -105,7 +105,7 @@ func (r *Readers) mine(e audit.Entry, ds []string) (bool, error) {
 			r.own[e.Seq] = true
 		}
 		return true, nil
-	case audit.Release, audit.Failure, audit.Interrupted:
+	case audit.Release: // not a FAILURE: its cause depends on the data, and the asker was told one constant error
 		return e.Ref != nil && r.own[*e.Ref], nil
 	}
 	return false, nil

@@ -42,6 +42,7 @@ func TestChoose(t *testing.T) {
 		{audit.Entry{Seq: 7, Kind: audit.Refused}, []audit.Detail{{Name: "reason", Value: "no"}}},
 		{audit.Entry{Seq: 8, Kind: audit.Review}, []audit.Detail{actor("a1")}},
 		{audit.Entry{Seq: 9, Kind: audit.Intent}, []audit.Detail{{Name: "actor", Value: "a1"}}},
+		{audit.Entry{Seq: 10, Kind: audit.Failure, Ref: &one}, []audit.Detail{{Name: "cause", Value: "out of memory"}}},
 	}
 	for audience, want := range map[string]string{
 		Public:          "",
@@ -49,7 +50,7 @@ func TestChoose(t *testing.T) {
 		"researcher:a1": "1actor 1query 4result 6actor 6reason",
 		"researcher:b2": "2actor 2query 3result 5actor",
 		"researcher:c3": "",
-		Regulator:       "0approver 0party 0text 1actor 1query 2actor 2query 3result 4result 5actor 6actor 6reason 7reason 8actor 9actor",
+		Regulator:       "0approver 0party 0text 1actor 1query 2actor 2query 3result 4result 5actor 6actor 6reason 7reason 8actor 9actor :cause", // ":" is the digit after 9
 	} {
 		r, err := NewReaders(audience)
 		if err != nil {

@@ -98,9 +98,12 @@ func (a *app) exportLive(ctx context.Context, out, audience string) (export.Repo
 	if err != nil {
 		return export.Report{}, err
 	}
+	if err := checkEntitled(audience, s.audience); err != nil {
+		return export.Report{}, err
+	}
 	details := map[uint64][]string{}
 	return export.Write(out, export.Source{
-		Keys: keys, Checkpoint: cp.Note, Final: s.final, Cosigned: s.cosignedNote(),
+		Keys: keys, Checkpoint: cp.Note, Final: s.final, Cosigned: s.cosignedNote(), Policy: s.policy,
 		Entries: func(from uint64) ([][]byte, error) {
 			page, err := s.page(ctx, from)
 			if err != nil {

@@ -38,6 +38,13 @@ func (a *app) exportFile(ctx context.Context, out, audience, form string) error 
 		return err
 	}
 	defer rec.close()
+	have := rec.audience
+	if a.from.export != "" {
+		have = audienceIn(a.from.export, audience)
+	}
+	if err := checkEntitled(audience, have); err != nil {
+		return err
+	}
 	if rec.signed == nil {
 		return hintedError{errors.New("this record carries no signed checkpoint"), "start and stop the gateway once"}
 	}

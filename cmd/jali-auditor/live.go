@@ -25,6 +25,8 @@ type liveSource struct {
 	given    *audit.Keys       // from --vkeys or the profile; nil if neither says
 	final    []byte            // last checkpoint of the log before, as the gateway says; the genesis commits to it
 	cosigned *audit.Checkpoint // the latest that witnesses have cosigned, as the gateway says; nil: none
+	policy   []byte            // the quorum file that the gateway says is in force; empty: none
+	audience string            // for whom all that the gateway shows this caller can be exported, as it says
 }
 
 func (f *sourceFlags) dial(ctx context.Context, details bool) (*liveSource, error) {
@@ -64,7 +66,13 @@ func (s *liveSource) keysAndCheckpoint(ctx context.Context) (*audit.Keys, audit.
 			return nil, audit.Checkpoint{}, failedError{fmt.Errorf("the gateway's verifier keys: %w", err)}
 		}
 	}
-	s.final = []byte(got.GetFinal())
+	s.final, s.audience = []byte(got.GetFinal()), got.GetAudience()
+	if text := got.GetSealPolicy(); text != "" {
+		if _, err := audit.ParseQuorum([]byte(text)); err != nil {
+			return nil, audit.Checkpoint{}, failedError{fmt.Errorf("the gateway's seal policy: %w", err)}
+		}
+		s.policy = []byte(text)
+	}
 	cp, err := keys.OpenCheckpoint([]byte(got.GetCheckpoint()))
 	if err != nil || got.GetCosigned() == "" {
 		return keys, cp, err

@@ -37,13 +37,13 @@ type server struct {
 	// nano is added to every spend claimed, shift to the number of every entry proved.
 	nano  int64
 	shift uint64
-	// cosigned is what it shows as cosigned by witnesses.
-	cosigned string
+	// cosigned is what it shows as cosigned by witnesses, policy whom it says it asks, audience what it says the caller may export for.
+	cosigned, policy, audience string
 }
 
 func (s *server) GetCheckpoint(context.Context, *jaliv1.GetCheckpointRequest) (*jaliv1.GetCheckpointResponse, error) {
 	note, err := s.s.SealedCheckpoint()
-	return &jaliv1.GetCheckpointResponse{Checkpoint: string(note), Origin: s.s.Origin(), Vkeys: s.s.VKeys(), Cosigned: s.cosigned}, err
+	return &jaliv1.GetCheckpointResponse{Checkpoint: string(note), Origin: s.s.Origin(), Vkeys: s.s.VKeys(), Cosigned: s.cosigned, SealPolicy: s.policy, Audience: s.audience}, err
 }
 
 func (s *server) page(from uint64, limit int, details bool) (*jaliv1.ListEntriesResponse, error) {
@@ -114,7 +114,7 @@ func gateway(t *testing.T) (*server, []string, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &server{s: st}
+	s := &server{s: st, audience: "regulator"}
 	g := grpc.NewServer(grpc.Creds(credentials.NewTLS(&tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS13, ClientAuth: tls.RequireAnyClientCert})))
 	jaliv1.RegisterAuditServiceServer(g, s)
 	go g.Serve(l)

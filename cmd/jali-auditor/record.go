@@ -25,6 +25,7 @@ type record struct {
 	keysFrom string
 	final    []byte            // last checkpoint of the log before
 	signed   *audit.Checkpoint // nil: none is kept with these files
+	audience string            // for which this source shows everything
 	// claims is what the gateway holds its ledgers to be, and at which size of the log; nil: this source does not say.
 	claims func(ctx context.Context) ([]store.Claim, uint64, error)
 	// bundle is a policy bundle by the digest on record; nil: this source has none.
@@ -60,6 +61,9 @@ func (a *app) stateRecord(details bool) (*record, error) {
 		rec.keys = r.Keys()
 	}
 	rec.final = r.Final()
+	if r.CanOpenDetails() {
+		rec.audience = export.Regulator
+	}
 	rec.claims = func(context.Context) ([]store.Claim, uint64, error) { return r.Claims() }
 	rec.bundle = bundlesIn(filepath.Join(a.from.dir, "policy"))
 	return rec, rec.sign(r.Checkpoint())
@@ -106,7 +110,7 @@ func (a *app) liveRecord(ctx context.Context, details bool) (*record, error) {
 	if rec.keys, cp, err = s.keysAndCheckpoint(ctx); err != nil {
 		return nil, errors.Join(err, s.close())
 	}
-	rec.signed, rec.final = &cp, s.final
+	rec.signed, rec.final, rec.audience = &cp, s.final, s.audience
 	rec.claims = s.claims
 	rec.bundle = func(ctx context.Context, digest string) ([]byte, error) {
 		got, err := s.audits.GetBundle(ctx, &jaliv1.GetBundleRequest{Digest: digest})

@@ -93,7 +93,9 @@ func shardError(err error) error {
 	switch {
 	case errors.Is(err, gateway.ErrNoQuorum):
 		hint = "the witnesses must know the new log: register its keys (shard prepare) there, then run the command again"
-	case errors.Is(err, store.ErrItem), errors.Is(err, gateway.ErrShard), errors.Is(err, store.ErrKeyFile):
+	case errors.Is(err, store.ErrKeyFile):
+		code, hint = exitUsage, "shard prepare has made keys already: give the origin that D/next/vkeys names, or move D/next away"
+	case errors.Is(err, store.ErrItem), errors.Is(err, gateway.ErrShard):
 		code = exitUsage
 	}
 	if c := gateway.ExitCode(err); c != 0 {

@@ -35,6 +35,7 @@ func (s *audits) GetCheckpoint(ctx context.Context, _ *jaliv1.GetCheckpointReque
 	}
 	return &jaliv1.GetCheckpointResponse{
 		Checkpoint: string(checkpoint), Origin: origin, Vkeys: vkeys, Final: string(s.gateway.Final()), Cosigned: string(cosigned),
+		SealPolicy: string(s.gateway.SealPolicy()), Audience: gateway.AudienceOf(who),
 	}, nil
 }
 

@@ -69,7 +69,12 @@ type GetCheckpointResponse struct {
 	Final string `protobuf:"bytes,4,opt,name=final,proto3" json:"final,omitempty"`
 	// The latest checkpoint that met the gateway's seal policy, with the cosignatures of witnesses; never of more entries than
 	// checkpoint. Empty while there is none.
-	Cosigned      string `protobuf:"bytes,5,opt,name=cosigned,proto3" json:"cosigned,omitempty"`
+	Cosigned string `protobuf:"bytes,5,opt,name=cosigned,proto3" json:"cosigned,omitempty"`
+	// The quorum file that the gateway has in force for sealed receipts (C2SP tlog-policy); empty while no witnesses are configured. It
+	// says whom the operator asks; whom to believe is for the reader to say.
+	SealPolicy string `protobuf:"bytes,6,opt,name=seal_policy,json=sealPolicy,proto3" json:"seal_policy,omitempty"`
+	// The widest audience for which the caller can export what it is shown: regulator, or researcher:KEY with the caller's own key.
+	Audience      string `protobuf:"bytes,7,opt,name=audience,proto3" json:"audience,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -135,6 +140,20 @@ func (x *GetCheckpointResponse) GetFinal() string {
 func (x *GetCheckpointResponse) GetCosigned() string {
 	if x != nil {
 		return x.Cosigned
+	}
+	return ""
+}
+
+func (x *GetCheckpointResponse) GetSealPolicy() string {
+	if x != nil {
+		return x.SealPolicy
+	}
+	return ""
+}
+
+func (x *GetCheckpointResponse) GetAudience() string {
+	if x != nil {
+		return x.Audience
 	}
 	return ""
 }
@@ -1221,7 +1240,7 @@ var File_jali_v1_audit_proto protoreflect.FileDescriptor
 const file_jali_v1_audit_proto_rawDesc = "" +
 	"\n" +
 	"\x13jali/v1/audit.proto\x12\ajali.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\"\x16\n" +
-	"\x14GetCheckpointRequest\"\x97\x01\n" +
+	"\x14GetCheckpointRequest\"\xd4\x01\n" +
 	"\x15GetCheckpointResponse\x12\x1e\n" +
 	"\n" +
 	"checkpoint\x18\x01 \x01(\tR\n" +
@@ -1229,7 +1248,10 @@ const file_jali_v1_audit_proto_rawDesc = "" +
 	"\x06origin\x18\x02 \x01(\tR\x06origin\x12\x14\n" +
 	"\x05vkeys\x18\x03 \x03(\tR\x05vkeys\x12\x14\n" +
 	"\x05final\x18\x04 \x01(\tR\x05final\x12\x1a\n" +
-	"\bcosigned\x18\x05 \x01(\tR\bcosigned\"d\n" +
+	"\bcosigned\x18\x05 \x01(\tR\bcosigned\x12\x1f\n" +
+	"\vseal_policy\x18\x06 \x01(\tR\n" +
+	"sealPolicy\x12\x1a\n" +
+	"\baudience\x18\a \x01(\tR\baudience\"d\n" +
 	"\x12ListEntriesRequest\x12\x12\n" +
 	"\x04from\x18\x01 \x01(\x04R\x04from\x12 \n" +
 	"\x05limit\x18\x02 \x01(\x05B\n" +

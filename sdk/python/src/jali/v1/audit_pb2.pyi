@@ -70,18 +70,22 @@ class GetCheckpointRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetCheckpointResponse(_message.Message):
-    __slots__ = ["checkpoint", "cosigned", "final", "origin", "vkeys"]
+    __slots__ = ["audience", "checkpoint", "cosigned", "final", "origin", "seal_policy", "vkeys"]
+    AUDIENCE_FIELD_NUMBER: _ClassVar[int]
     CHECKPOINT_FIELD_NUMBER: _ClassVar[int]
     COSIGNED_FIELD_NUMBER: _ClassVar[int]
     FINAL_FIELD_NUMBER: _ClassVar[int]
     ORIGIN_FIELD_NUMBER: _ClassVar[int]
+    SEAL_POLICY_FIELD_NUMBER: _ClassVar[int]
     VKEYS_FIELD_NUMBER: _ClassVar[int]
+    audience: str
     checkpoint: str
     cosigned: str
     final: str
     origin: str
+    seal_policy: str
     vkeys: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, checkpoint: _Optional[str] = ..., origin: _Optional[str] = ..., vkeys: _Optional[_Iterable[str]] = ..., final: _Optional[str] = ..., cosigned: _Optional[str] = ...) -> None: ...
+    def __init__(self, checkpoint: _Optional[str] = ..., origin: _Optional[str] = ..., vkeys: _Optional[_Iterable[str]] = ..., final: _Optional[str] = ..., cosigned: _Optional[str] = ..., seal_policy: _Optional[str] = ..., audience: _Optional[str] = ...) -> None: ...
 
 class GetConsistencyRequest(_message.Message):
     __slots__ = ["new_size", "old_size"]
