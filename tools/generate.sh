@@ -1,10 +1,11 @@
 #!/bin/sh
-# Regenerates third_party/proto and the Go code under proto/ with pinned tools.
+# Regenerates third_party/proto, the Go code under proto/ and the stubs of sdk/python with pinned tools.
 #
 #   tools/generate.sh          regenerate in place
 #   tools/generate.sh check    lint, regenerate in a scratch copy, and fail if the committed files differ
 #
-# The tools are built once into build/tools, keyed by the files that pin them; a second run needs no network.
+# The tools are built once into build/tools and build/python, keyed by the files that pin them; a second run needs no network. Where there is no
+# Python 3.11 the stubs stay as they are, which is said: make python-stubs makes them elsewhere, and a test of sdk/python compares them.
 set -eu
 
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -63,10 +64,22 @@ cp -R "$root/proto" "$scratch/proto"
 	buf generate
 )
 
+stubs=sdk/python/src/jali/v1
+python=$("$root/tools/python.sh" "$root/sdk/python/requirements-floor.lock") || python=
+if [ -n "$python" ]; then
+	"$python" "$root/sdk/python/tools/generate.py" "$scratch/proto" "$scratch/third_party/proto" "$scratch/sdk/python/src"
+fi
+
 if [ "$mode" = check ]; then
 	(cd "$scratch" && buf lint && buf format --diff --exit-code proto)
 	if ! diff -r "$root/proto" "$scratch/proto" || ! diff -r "$root/third_party/proto" "$scratch/third_party/proto"; then
-		echo "generated files are out of date: run tools/generate.sh and commit the result" >&2
+		echo "generated files are out of date: run make proto and commit proto/, third_party/proto and $stubs" >&2
+		exit 1
+	fi
+	if [ -z "$python" ]; then
+		echo "note: $stubs was not compared: no Python (above); where there is one, make python-stubs and commit the result if it differs" >&2
+	elif ! diff -r -x __pycache__ "$root/$stubs" "$scratch/$stubs"; then
+		echo "the Python stubs are out of date: run make python-stubs and commit $stubs" >&2
 		exit 1
 	fi
 	exit
@@ -79,3 +92,9 @@ cp -R "$scratch/third_party/proto" "$root/third_party/proto"
 (cd "$scratch" && find proto -name '*.pb.go') | while read -r file; do
 	cp "$scratch/$file" "$root/$file"
 done
+if [ -z "$python" ]; then
+	echo "note: $stubs was left as it is: no Python (above); where there is one, run make python-stubs" >&2
+else
+	rm -f "$root/$stubs"/*.py "$root/$stubs"/*.pyi
+	cp "$scratch/$stubs"/*.py "$scratch/$stubs"/*.pyi "$root/$stubs/"
+fi
