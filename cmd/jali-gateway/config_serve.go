@@ -2,11 +2,14 @@ package main
 
 import (
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"jali/gateway"
+	"jali/gateway/console"
 	"jali/gateway/identity"
 )
 
@@ -24,6 +27,17 @@ type identityConfig struct {
 	Skew       time.Duration `yaml:"skew"`
 	Lifetime   time.Duration `yaml:"lifetime"`
 	Bound      bool          `yaml:"certificate_bound"`
+	Console    signInConfig  `yaml:"console"`
+}
+
+// signInConfig makes the gateway a client of the provider, for people who sign in to the console: identity.WebConfig in YAML.
+type signInConfig struct {
+	Client   string   `yaml:"client_id"`
+	Secret   string   `yaml:"secret_file"` // relative to the state directory
+	Origin   string   `yaml:"origin"`
+	Name     string   `yaml:"name"`
+	Scopes   []string `yaml:"scopes"`
+	Resource string   `yaml:"resource"`
 }
 
 // groupConfig maps a group of the provider.
@@ -61,7 +75,7 @@ func (c config) trust(dir string) (identity.TrustConfig, error) {
 	t := identity.TrustConfig{Certificate: layout.ServerCert(), Key: layout.ServerKey(), ClientCA: layout.CACert(), Revoked: beside(dir, c.Revoked)}
 	i := c.Identity
 	if i.Issuer == "" {
-		if i.Audience != "" || len(i.Groups) > 0 {
+		if i.Audience != "" || len(i.Groups) > 0 || i.Console.given() {
 			return t, usage("docs/operations.md, people who log in", "config.yaml: identity has no issuer")
 		}
 		return t, nil
@@ -80,8 +94,45 @@ func (c config) trust(dir string) (identity.TrustConfig, error) {
 		}
 		tokens.CA = text
 	}
+	var err error
+	if tokens.Web, err = i.Console.client(dir); err != nil {
+		return t, err
+	}
 	t.Tokens = &tokens
 	return t, nil
+}
+
+func (c signInConfig) given() bool {
+	return c.Client != "" || c.Secret != "" || c.Origin != "" || c.Name != "" || len(c.Scopes) > 0 || c.Resource != ""
+}
+
+// client is nil where nobody signs in to the console at the provider.
+func (c signInConfig) client(dir string) (*identity.WebConfig, error) {
+	const hint = "docs/console.md, signing in with your agency's identity provider"
+	if !c.given() {
+		return nil, nil
+	}
+	if c.Client == "" || c.Origin == "" || c.Name == "" {
+		return nil, usage(hint, "config.yaml: identity.console needs client_id, origin and name")
+	}
+	u, err := url.Parse(c.Origin)
+	if err != nil || u.Scheme != "https" || u.Host == "" || c.Origin != "https://"+u.Host {
+		return nil, usage("as browsers call the gateway, https://gateway.agency.example:8443, without a path", "config.yaml: identity.console.origin is not an origin")
+	}
+	w := &identity.WebConfig{
+		Client: c.Client, Name: c.Name, Scopes: c.Scopes, Resource: c.Resource,
+		Return: c.Origin + console.Callback, Home: c.Origin + console.Prefix,
+	}
+	if c.Secret == "" {
+		return w, nil
+	}
+	text, err := os.ReadFile(beside(dir, c.Secret))
+	if err != nil {
+		return nil, usage("name a file that holds the secret of the client at the provider, and nothing else", "config.yaml: identity.console.secret_file: %w", err)
+	}
+	secret := strings.TrimRight(string(text), "\r\n")
+	w.Secret = func() string { return secret }
+	return w, nil
 }
 
 // loadTrust reads the files by which callers are recognised.

@@ -70,17 +70,26 @@ func TestConfigRoundTrip(t *testing.T) {
 		t.Fatal(err)
 	}
 	// An empty list and none are the same in the file.
-	if changed := changed(reflect.ValueOf(want), reflect.ValueOf(got), ""); len(changed) > 0 && !slices.Equal(changed, []string{"identity.algorithms", "identity.types", "identity.groups"}) {
+	if changed := changed(reflect.ValueOf(want), reflect.ValueOf(got), ""); len(changed) > 0 && !slices.Equal(changed, []string{"identity.algorithms", "identity.types", "identity.groups", "identity.console.scopes"}) {
 		t.Errorf("differ: %q", changed)
 	}
 }
 
 func TestConfigRefused(t *testing.T) {
+	const provider = "identity: {issuer: 'https://x', audience: jali, groups: [{group: g, role: researcher, org: o}], "
 	for name, c := range map[string]struct{ text, want string }{
 		"unknown key":     {"identity:\n  isuer: https://x\n", "isuer"},
 		"audience alone":  {"identity:\n  audience: x\n", "no issuer"},
 		"unknown role":    {"identity: {issuer: 'https://x', audience: x, groups: [{group: g, role: admin, org: o}]}\n", "role"},
 		"http issuer":     {"identity: {issuer: 'http://x', audience: x, groups: [{group: g, role: researcher, org: o}]}\n", "https"},
+		"console alone":   {"identity: {console: {client_id: c}}\n", "no issuer"},
+		"console, part":   {provider + "console: {client_id: c}}\n", "origin and name"},
+		"console key":     {provider + "console: {client: c}}\n", "client"},
+		"console path":    {provider + "console: {client_id: c, name: n, origin: 'https://g/x'}}\n", "origin"},
+		"console http":    {provider + "console: {client_id: c, name: n, origin: 'http://g'}}\n", "origin"},
+		"console secret":  {provider + "console: {client_id: c, name: n, origin: 'https://g', secret_file: nothing}}\n", "secret_file"},
+		"console scope":   {provider + "console: {client_id: c, name: n, origin: 'https://g', scopes: ['a b']}}\n", "scope"},
+		"console bound":   {provider + "certificate_bound: true, console: {client_id: c, name: n, origin: 'https://g'}}\n", "certificate_bound"},
 		"log format":      {"log_format: xml\n", "log_format"},
 		"no list":         {"revoked: nothing.pem\n", "revocation"},
 		"traces far away": {"traces: {endpoint: '192.0.2.1:4317', plain: true}\n", "loopback"},

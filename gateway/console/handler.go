@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"log/slog"
 	"net/http"
 	"net/netip"
 	"path"
@@ -17,8 +18,11 @@ import (
 	"jali/gateway/identity"
 )
 
-// Prefix is where the console lies.
-const Prefix = "/console/"
+// Prefix is where the console lies, Callback where an identity provider sends browsers back to.
+const (
+	Prefix   = "/console/"
+	Callback = Prefix + "callback"
+)
 
 //go:embed all:dist
 var built embed.FS
@@ -30,17 +34,22 @@ const policy = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-
 // Handler serves what lies below Prefix.
 type Handler struct {
 	sessions *Sessions
+	flows    *flows
 	gateway  *gateway.Gateway
+	operator *slog.Logger
 	files    fs.FS
 }
 
-// NewHandler serves the console that was built into this program.
-func NewHandler(g *gateway.Gateway, s *Sessions) *Handler {
+// NewHandler serves the console that was built into this program. The operator is told when the identity provider fails; nil: nobody is.
+func NewHandler(g *gateway.Gateway, s *Sessions, operator *slog.Logger) *Handler {
 	files, err := fs.Sub(built, "dist")
 	if err != nil {
 		panic(err) // the name is a constant
 	}
-	return &Handler{sessions: s, gateway: g, files: files}
+	if operator == nil {
+		operator = slog.New(slog.DiscardHandler)
+	}
+	return &Handler{sessions: s, flows: newFlows(), gateway: g, operator: operator, files: files}
 }
 
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -55,6 +64,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.session(w, r)
 	case "link":
 		h.link(w, r)
+	case "signin":
+		h.toProvider(w, r)
+	case "callback":
+		h.fromProvider(w, r)
 	default:
 		h.file(w, r, name)
 	}
@@ -65,7 +78,7 @@ type person struct {
 	Name  string        `json:"name"`
 	Org   string        `json:"org"`
 	Role  identity.Role `json:"role"`
-	How   string        `json:"how"` // certificate or link
+	How   string        `json:"how"` // certificate, link or provider
 	Until time.Time     `json:"until"`
 }
 
@@ -77,9 +90,7 @@ func (h *Handler) session(w http.ResponseWriter, r *http.Request) {
 	case http.MethodPost:
 		h.signIn(w, r)
 	case http.MethodDelete:
-		h.sessions.End(r)
-		http.SetCookie(w, &http.Cookie{Name: cookie, Path: "/", MaxAge: -1, Secure: true, HttpOnly: true, SameSite: http.SameSiteStrictMode})
-		w.WriteHeader(http.StatusNoContent)
+		h.signOut(w, r)
 	default:
 		w.Header().Set("Allow", "GET, POST, DELETE")
 		say(w, http.StatusMethodNotAllowed, "method not allowed")
@@ -87,22 +98,41 @@ func (h *Handler) session(w http.ResponseWriter, r *http.Request) {
 }
 
 func (h *Handler) who(w http.ResponseWriter, r *http.Request) {
-	if r.TLS == nil {
-		say(w, http.StatusUnauthorized, "nobody is signed in")
-		return
-	}
-	state, how, until := *r.TLS, "certificate", time.Time{}
-	if len(state.VerifiedChains) > 0 {
-		until = state.VerifiedChains[0][0].NotAfter
-	} else if found, end := h.sessions.find(r); found != nil {
-		state, how, until = *found, "link", end
-	}
-	p, err := h.sessions.trust.Certificate(state)
+	p, how, until, err := h.caller(r)
 	if err != nil {
-		say(w, http.StatusUnauthorized, "nobody is signed in")
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusUnauthorized)
+		json.NewEncoder(w).Encode(nobody{"nobody is signed in", h.provider()})
 		return
 	}
 	reply(w, person{p.Name, p.Org, p.Role, how, until.UTC()})
+}
+
+// nobody is what a browser is told that is not signed in. Provider is the name of the identity provider, if people can sign in there.
+type nobody struct {
+	Message  string `json:"message"`
+	Provider string `json:"provider,omitempty"`
+}
+
+// caller names who asks: by a certificate of the connection's own, or by the session.
+func (h *Handler) caller(r *http.Request) (p identity.Principal, how string, until time.Time, err error) {
+	if r.TLS == nil {
+		return p, "", until, identity.ErrNoPrincipal
+	}
+	if len(r.TLS.VerifiedChains) > 0 {
+		p, err = h.sessions.trust.Certificate(*r.TLS)
+		return p, "certificate", r.TLS.VerifiedChains[0][0].NotAfter, err
+	}
+	found, until := h.sessions.find(r)
+	switch {
+	case found == nil:
+		return p, "", until, identity.ErrNoPrincipal
+	case found.token != nil:
+		p, err = h.sessions.trust.Bearer(r.Context(), found.token())
+		return p, "provider", until, err
+	}
+	p, err = h.sessions.trust.Certificate(found.state)
+	return p, "link", until, err
 }
 
 // Bounds on what a browser sends to sign in.
@@ -136,7 +166,7 @@ func (h *Handler) signIn(w http.ResponseWriter, r *http.Request) {
 	case err != nil:
 		say(w, http.StatusServiceUnavailable, "not recorded, so not done: try again later")
 	default:
-		http.SetCookie(w, &http.Cookie{Name: cookie, Value: token, Path: "/", MaxAge: int(SessionLife.Seconds()), Secure: true, HttpOnly: true, SameSite: http.SameSiteStrictMode})
+		setCookie(w, cookie, token, SessionLife, http.SameSiteStrictMode)
 		w.WriteHeader(http.StatusNoContent)
 	}
 }
@@ -162,6 +192,15 @@ func (h *Handler) link(w http.ResponseWriter, r *http.Request) {
 		Path    string    `json:"path"`
 		Expires time.Time `json:"expires"`
 	}{Prefix + "#code=" + text, expires.UTC()})
+}
+
+// setCookie gives the browser a cookie for so long; zero takes it back.
+func setCookie(w http.ResponseWriter, name, value string, life time.Duration, site http.SameSite) {
+	age := -1
+	if life > 0 {
+		age = max(1, int(life.Seconds()))
+	}
+	http.SetCookie(w, &http.Cookie{Name: name, Value: value, Path: "/", MaxAge: age, Secure: true, HttpOnly: true, SameSite: site})
 }
 
 func addressOf(r *http.Request) netip.Addr {

@@ -48,8 +48,11 @@ type code struct {
 	expires time.Time
 }
 
+// session is a client certificate or an access token, for a browser.
 type session struct {
-	state       tls.ConnectionState
+	state       tls.ConnectionState // zero: a token
+	token       func() string       // nil: a certificate. A function, so that a session that is printed does not show it
+	ends        time.Time           // of the certificate or the token
 	began, used time.Time
 }
 
@@ -100,7 +103,21 @@ func (s *Sessions) Redeem(text string, admit func(identity.Principal) error) (to
 	if err := admit(who); err != nil {
 		return "", err
 	}
-	token, name = secret()
+	return s.begin(session{state: c.state, ends: c.state.VerifiedChains[0][0].NotAfter}, now), nil
+}
+
+// Enter makes a session of an access token that was obtained for this browser and judged. admit is as for Redeem.
+func (s *Sessions) Enter(access string, who identity.Principal, ends time.Time, admit func(identity.Principal) error) (token string, err error) {
+	if err := admit(who); err != nil {
+		return "", err
+	}
+	return s.begin(session{token: func() string { return access }, ends: ends}, s.now()), nil
+}
+
+// begin keeps a session under a name that nobody had before: whoever planted a cookie in the browser does not know it.
+func (s *Sessions) begin(x session, now time.Time) string {
+	token, name := secret()
+	x.began, x.used = now, now
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for n, old := range s.sessions {
@@ -109,15 +126,15 @@ func (s *Sessions) Redeem(text string, admit func(identity.Principal) error) (to
 		}
 	}
 	evict(s.sessions, mostSessions, func(x *session) time.Time { return x.used })
-	s.sessions[name] = &session{state: c.state, began: now, used: now}
-	return token, nil
+	s.sessions[name] = &x
+	return token
 }
 
-// Attach gives a request of a signed-in browser the certificate of its session, so that from here on it is a request of that certificate's holder. Whether that
-// certificate is still trusted is asked where the request is answered, each time anew.
-// A request that has a certificate of its own, or no session, is returned as it is.
+// Attach gives a request of a signed-in browser the certificate or the token of its session, so that from here on it is a request of that one's holder. Whether it
+// is still trusted is asked where the request is answered, each time anew.
+// A request that has a certificate or a token of its own, or no session, is returned as it is.
 func (s *Sessions) Attach(r *http.Request) *http.Request {
-	if r.TLS == nil || len(r.TLS.VerifiedChains) > 0 {
+	if r.TLS == nil || len(r.TLS.VerifiedChains) > 0 || len(r.Header.Values("Authorization")) > 0 {
 		return r
 	}
 	found, _ := s.find(r)
@@ -125,23 +142,31 @@ func (s *Sessions) Attach(r *http.Request) *http.Request {
 		return r
 	}
 	with := r.Clone(r.Context())
+	if found.token != nil {
+		with.Header.Set("Authorization", "Bearer "+found.token())
+		return with
+	}
 	state := *r.TLS
-	state.PeerCertificates, state.VerifiedChains = found.PeerCertificates, found.VerifiedChains
+	state.PeerCertificates, state.VerifiedChains = found.state.PeerCertificates, found.state.VerifiedChains
 	with.TLS = &state
 	return with
 }
 
-// End forgets the session of a request.
-func (s *Sessions) End(r *http.Request) {
-	if name, ok := cookieOf(r); ok {
-		s.mu.Lock()
-		delete(s.sessions, name)
-		s.mu.Unlock()
+// End forgets the session of a request, and tells whether it was a token's.
+func (s *Sessions) End(r *http.Request) (provided bool) {
+	name, ok := cookieOf(r)
+	if !ok {
+		return false
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	x := s.sessions[name]
+	delete(s.sessions, name)
+	return x != nil && x.token != nil
 }
 
-// find returns the certificate of a request's session and when the session ends at the latest.
-func (s *Sessions) find(r *http.Request) (*tls.ConnectionState, time.Time) {
+// find returns a request's session and when it ends at the latest.
+func (s *Sessions) find(r *http.Request) (*session, time.Time) {
 	name, ok := cookieOf(r)
 	if !ok {
 		return nil, time.Time{}
@@ -158,14 +183,14 @@ func (s *Sessions) find(r *http.Request) (*tls.ConnectionState, time.Time) {
 	}
 	x.used = now
 	until := x.began.Add(SessionLife)
-	if end := x.state.VerifiedChains[0][0].NotAfter; end.Before(until) {
-		until = end
+	if x.ends.Before(until) {
+		until = x.ends
 	}
-	return &x.state, until
+	return x, until
 }
 
 func (x *session) over(now time.Time) bool {
-	return now.Sub(x.began) >= SessionLife || now.Sub(x.used) >= SessionIdle || !now.Before(x.state.VerifiedChains[0][0].NotAfter)
+	return now.Sub(x.began) >= SessionLife || now.Sub(x.used) >= SessionIdle || !now.Before(x.ends)
 }
 
 // certificateOf keeps of a connection what names its caller.

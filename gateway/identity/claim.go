@@ -123,9 +123,13 @@ func (c *claims) principal(config TokenConfig) (Principal, error) {
 	if err := errors.Join(checkName("the token's name", name), checkName("the token's organisation", found.Org)); err != nil {
 		return Principal{}, err
 	}
-	// What a quote or an answer belongs to: the person at this provider, whatever key signs the tokens. The prefix keeps it apart from keys of certificates.
+	return Principal{Name: name, Org: found.Org, Role: found.Role, Key: c.key()}, nil
+}
+
+// key is what a quote or an answer belongs to: the person at this provider, whatever key signs the tokens. The prefix keeps it apart from keys of certificates.
+func (c *claims) key() string {
 	key := sha256.Sum256(fmt.Appendf(nil, "jali token principal 1\x00%d:%s%s", len(c.Issuer), c.Issuer, c.Subject))
-	return Principal{Name: name, Org: found.Org, Role: found.Role, Key: hex.EncodeToString(key[:])}, nil
+	return hex.EncodeToString(key[:])
 }
 
 // texts reads one text or a list of them.

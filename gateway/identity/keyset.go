@@ -35,6 +35,7 @@ type keySet struct {
 
 	mu         sync.Mutex
 	keys       []jose.JSONWebKey
+	places     places
 	generation uint64
 	got, asked time.Time
 }
@@ -116,45 +117,66 @@ func (k *keySet) refresh(ctx context.Context) error {
 
 	ask, cancel := context.WithTimeout(context.WithoutCancel(ctx), askTime)
 	defer cancel()
-	keys, err := k.fetch(ask)
+	keys, places, err := k.fetch(ask)
 	if err != nil {
 		return err
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.keys, k.got = keys, now
+	k.keys, k.places, k.got = keys, places, now
 	k.generation++
 	return nil
 }
 
-func (k *keySet) fetch(ctx context.Context) ([]jose.JSONWebKey, error) {
+// places is what else the discovery document says: where people sign in, and what the provider promises of it.
+type places struct {
+	Authorization string   `json:"authorization_endpoint"`
+	Token         string   `json:"token_endpoint"`
+	EndSession    string   `json:"end_session_endpoint"`                           // OpenID Connect RP-Initiated Logout 1.0
+	Names         bool     `json:"authorization_response_iss_parameter_supported"` // RFC 9207
+	Challenges    []string `json:"code_challenge_methods_supported"`               // RFC 8414
+}
+
+// found is the places as the provider told them last, at most as old as its keys may be.
+func (k *keySet) found(ctx context.Context) (places, error) {
+	if _, err := k.current(ctx); err != nil {
+		return places{}, err
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.places, nil
+}
+
+func (k *keySet) fetch(ctx context.Context) ([]jose.JSONWebKey, places, error) {
 	provider, err := oidc.NewProvider(oidc.ClientContext(ctx, k.client), k.config.Issuer)
 	if err != nil { // the text is the provider's
-		return nil, errors.New("discovery failed, or the provider calls itself by another name")
+		return nil, places{}, errors.New("discovery failed, or the provider calls itself by another name")
 	}
 	var found struct {
 		Keys string `json:"jwks_uri"`
+		places
 	}
 	if err := provider.Claims(&found); err != nil {
-		return nil, errors.New("the discovery document does not parse")
+		return nil, places{}, errors.New("the discovery document does not parse")
 	}
 	if err := checkAddress(found.Keys); err != nil {
-		return nil, fmt.Errorf("the address of the provider's keys %w", err)
+		return nil, places{}, fmt.Errorf("the address of the provider's keys %w", err)
 	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, found.Keys, nil)
 	if err != nil {
-		return nil, errors.New("the address of the provider's keys is not one")
+		return nil, places{}, errors.New("the address of the provider's keys is not one")
 	}
 	response, err := k.client.Do(request)
 	if err != nil {
-		return nil, errors.New("the provider does not give its keys")
+		return nil, places{}, errors.New("the provider does not give its keys")
 	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxKeySet))
 	if err != nil || response.StatusCode != http.StatusOK {
-		return nil, errors.New("the provider does not give its keys")
+		return nil, places{}, errors.New("the provider does not give its keys")
 	}
-	return readKeys(body)
+	keys, err := readKeys(body)
+	return keys, found.places, err
 }
 
 // readKeys takes the public signature keys of a JWK set (RFC 7517). Keys of kinds that the library does not know are passed over, as section 5 asks.

@@ -57,6 +57,8 @@ type TokenConfig struct {
 	Lifetime time.Duration
 	// Bound demands tokens bound to the client certificate of the connection (RFC 8705). Tokens that are bound are always checked.
 	Bound bool
+	// Web lets people sign in with a browser. Nil: they cannot.
+	Web *WebConfig
 
 	// now and wait are for tests: the clock, and how long the provider is left in peace after it was asked for keys.
 	now  func() time.Time
@@ -115,6 +117,11 @@ func (c TokenConfig) withDefaults() (TokenConfig, error) {
 	}
 	if c.Skew < 0 || c.Skew > maxSkew || c.Lifetime < 0 || c.Lifetime > maxLifetime {
 		return bad("skew is at most %s, lifetime at most %s", maxSkew, maxLifetime)
+	}
+	if c.Web != nil {
+		if err := c.Web.check(c); err != nil {
+			return bad("sign-in with a browser: %v", err)
+		}
 	}
 	if c.now == nil {
 		c.now = time.Now

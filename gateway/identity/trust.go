@@ -145,6 +145,15 @@ func (t *Trust) Until() (certificate, revocations time.Time) {
 // TakesTokens reports whether a provider is configured.
 func (t *Trust) TakesTokens() bool { return t.state.Load().tokens != nil }
 
+// SignIn is how people sign in with a browser at the provider as it is configured now; nil: they cannot.
+func (t *Trust) SignIn() *SignIn {
+	tokens := t.state.Load().tokens
+	if tokens == nil || tokens.config.Web == nil {
+		return nil
+	}
+	return &SignIn{tokens}
+}
+
 // Certificate names the caller of a connection by its client certificate: FromTLS, by authorities that are trusted now, and not revoked.
 func (t *Trust) Certificate(state tls.ConnectionState) (Principal, error) {
 	p, err := FromTLS(state)

@@ -61,7 +61,7 @@ func newEdge(server *grpc.Server, who callers, m *metrics, draining context.Cont
 	}
 	if c.Console {
 		e.sessions = console.NewSessions(who.trust, time.Now)
-		e.console = console.NewHandler(c.Gateway, e.sessions)
+		e.console = console.NewHandler(c.Gateway, e.sessions, c.Operator)
 	}
 	for service, info := range server.GetServiceInfo() {
 		for _, m := range info.Methods {

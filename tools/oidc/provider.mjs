@@ -3,14 +3,19 @@
 //
 //   {"keys": [JWK...], "alg": "ES256", "ttl": 300, "user": "ada", "groups": {"ada": ["researchers"]}, "audience": "jali"}
 //
-// Nobody types a password: whoever begins a login is "user". A client certificate comes in the header X-Test-Certificate, as a TLS proxy in front of
+// With "origin" it also has the clients "jali-console" (client_secret_basic) and "jali-console-public" (none) of the gateway there, and shows these a page where somebody types
+// a name, or cancels; they stay signed in. Elsewhere nobody types anything: whoever begins a login is "user". A client certificate comes in the header X-Test-Certificate, as a TLS proxy in front of
 // a provider passes it on.
 import { createInterface } from "node:readline";
 import { createServer } from "node:http";
 import Provider from "oidc-provider";
 
-const settings = { keys: [], alg: "ES256", ttl: 300, user: "ada", groups: {}, audience: "jali" };
+const settings = { keys: [], alg: "ES256", ttl: 300, user: "ada", groups: {}, audience: "jali", origin: "" };
 const native = { token_endpoint_auth_method: "none", application_type: "native", id_token_signed_response_alg: "ES256" };
+const secret = "a secret of the tests only";
+const web = () => settings.origin && { redirect_uris: [settings.origin + "/console/callback"], post_logout_redirect_uris: [settings.origin + "/console/"], response_types: ["code"],
+	grant_types: ["authorization_code"], id_token_signed_response_alg: "ES256" };
+const page = (title, body) => `<!doctype html><html lang="en"><meta charset="utf-8"><title>${title}</title><main><h1>${title}</h1>${body}</main>`;
 let handle = (_, response) => response.writeHead(503).end();
 
 const server = createServer((request, response) => handle(request, response));
@@ -22,11 +27,13 @@ function build(issuer) {
 		clients: [
 			{ client_id: "jali-cli", redirect_uris: ["http://127.0.0.1/callback"], response_types: ["code"],
 				grant_types: ["authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code"], ...native },
-			{ client_id: "service", client_secret: "a secret of the tests only", grant_types: ["client_credentials"], redirect_uris: [], response_types: [],
+			{ client_id: "service", client_secret: secret, grant_types: ["client_credentials"], redirect_uris: [], response_types: [],
 				id_token_signed_response_alg: "ES256" },
-			{ client_id: "bound", client_secret: "a secret of the tests only", grant_types: ["client_credentials"], redirect_uris: [], response_types: [],
+			{ client_id: "bound", client_secret: secret, grant_types: ["client_credentials"], redirect_uris: [], response_types: [],
 				id_token_signed_response_alg: "ES256", tls_client_certificate_bound_access_tokens: true },
+			...(web() ? [{ client_id: "jali-console", client_secret: secret, ...web() }, { client_id: "jali-console-public", token_endpoint_auth_method: "none", ...web() }] : []),
 		],
+		pkce: { required: () => true },
 		enabledJWA: { idTokenSigningAlgValues: ["ES256", "RS256", "PS256", "EdDSA"] },
 		scopes: ["openid", "offline_access", "jali"],
 		ttl: { AccessToken: () => settings.ttl, ClientCredentials: () => settings.ttl, RefreshToken: 3600, Grant: 3600, Session: 3600, Interaction: 600, DeviceCode: 600, IdToken: 300 },
@@ -37,6 +44,11 @@ function build(issuer) {
 				userCodeInputSource: async (ctx, form) => { ctx.body = form; },
 				userCodeConfirmSource: async (ctx, form) => { ctx.body = form; },
 				successSource: async (ctx) => { ctx.body = "done"; },
+			},
+			rpInitiatedLogout: {
+				enabled: true,
+				logoutSource: async (ctx, form) => { ctx.body = page("Sign out?", form + '<button type="submit" form="op.logoutForm" name="logout" value="yes">Sign out</button>'); },
+				postLogoutSuccessSource: async (ctx) => { ctx.body = page("Signed out", ""); },
 			},
 			clientCredentials: { enabled: true },
 			mTLS: {
@@ -57,6 +69,8 @@ function build(issuer) {
 		issueRefreshToken: () => true,
 		extraTokenClaims: (_, token) => ({ groups: settings.groups[token.accountId ?? token.clientId] ?? [] }),
 		loadExistingGrant: async (ctx) => {
+			const before = ctx.oidc.session.grantIdFor(ctx.oidc.client.clientId); // codes of an earlier sign-in, in another tab, stay good
+			if (before) return ctx.oidc.provider.Grant.find(before);
 			const grant = new ctx.oidc.provider.Grant({ clientId: ctx.oidc.client.clientId, accountId: ctx.oidc.session.accountId });
 			grant.addOIDCScope("openid offline_access jali");
 			grant.addResourceScope("urn:jali", "jali");
@@ -69,11 +83,32 @@ function build(issuer) {
 	const serve = provider.callback();
 	return async (request, response) => {
 		if (request.url.startsWith("/login/")) {
-			await provider.interactionFinished(request, response, { login: { accountId: settings.user }, consent: {} }, { mergeWithLastSubmission: false });
+			await login(provider, request, response);
 			return;
 		}
 		serve(request, response);
 	};
+}
+
+async function login(provider, request, response) {
+	const { params } = await provider.interactionDetails(request, response);
+	let user = settings.user;
+	if (params.client_id.startsWith("jali-console")) {
+		if (request.method !== "POST") {
+			response.writeHead(200, { "content-type": "text/html; charset=utf-8" });
+			response.end(page("Agency login", `<form method="post"><label>Name <input name="user" required></label> <button>Sign in</button> <button name="cancel" value="yes" formnovalidate>Cancel</button></form>`));
+			return;
+		}
+		let body = "";
+		for await (const part of request) body += part;
+		const form = new URLSearchParams(body);
+		if (form.get("cancel")) {
+			await provider.interactionFinished(request, response, { error: "access_denied", error_description: "somebody changed their mind" });
+			return;
+		}
+		user = form.get("user");
+	}
+	await provider.interactionFinished(request, response, { login: { accountId: user }, consent: {} }, { mergeWithLastSubmission: false });
 }
 
 server.on("listening", () => {

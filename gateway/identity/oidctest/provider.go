@@ -1,5 +1,5 @@
 // Package oidctest starts a real OpenID provider on loopback for tests: oidc-provider, certified by the OpenID Foundation, run by Node.js (tools/oidc).
-// Tests set its keys, accounts, groups, audience and lifetimes while it runs. Nothing here is for production: whoever begins a login is logged in.
+// Tests set its keys, accounts, groups, audience and lifetimes while it runs. Nothing here is for production: whoever begins a login is logged in, with any name.
 package oidctest
 
 import (
@@ -26,7 +26,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
-// Secret is that of the clients "service" and "bound", which take tokens for themselves. "jali-cli" is public: people log in through it.
+// Secret is that of the clients "jali-console", and "service" and "bound", which take tokens for themselves. "jali-cli" is public: people log in through it.
 const Secret = "a secret of the tests only"
 
 // Settings of the provider. What is zero stays as it is.
@@ -40,6 +40,8 @@ type Settings struct {
 	User     string              `json:"user,omitempty"`
 	Groups   map[string][]string `json:"groups,omitempty"`
 	Audience string              `json:"audience,omitempty"`
+	// Origin of a gateway whose console has the clients "jali-console", with Secret, and "jali-console-public". It is taken with Keys only.
+	Origin string `json:"origin,omitempty"`
 }
 
 // Provider is a running one.
@@ -210,4 +212,36 @@ func read(response *http.Response, err error) (string, error) {
 		err = fmt.Errorf("%s: %s", response.Status, body)
 	}
 	return string(body), err
+}
+
+// SignIn does what a person does in a browser at an authorization request of a console's: type a name, or cancel where it is empty; who is signed in there already types
+// nothing. It returns the address to which the provider sends the browser back, without going there.
+func (p *Provider) SignIn(browser *http.Client, address, user string) (*url.URL, error) {
+	c := *browser
+	c.CheckRedirect = func(r *http.Request, _ []*http.Request) error {
+		if !strings.HasPrefix(r.URL.String(), p.Issuer+"/") {
+			return http.ErrUseLastResponse
+		}
+		return nil
+	}
+	response, err := c.Get(address)
+	if err != nil {
+		return nil, err
+	}
+	if response.StatusCode == http.StatusOK {
+		response.Body.Close()
+		form := url.Values{"user": {user}}
+		if user == "" {
+			form.Set("cancel", "yes")
+		}
+		if response, err = c.PostForm(response.Request.URL.String(), form); err != nil {
+			return nil, err
+		}
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusSeeOther && response.StatusCode != http.StatusFound {
+		body, _ := io.ReadAll(response.Body)
+		return nil, fmt.Errorf("the provider does not send the browser back: %s: %s", response.Status, body)
+	}
+	return response.Location()
 }
