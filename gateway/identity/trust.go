@@ -126,6 +126,8 @@ func (t *Trust) TLS(protocols ...string) *tls.Config {
 	now := func() *tls.Config {
 		c := t.state.Load().tls.Clone()
 		c.NextProtos = protocols
+		// How an answer is cut into records must follow from its length, and not from how busy the connection was before.
+		c.DynamicRecordSizingDisabled = true
 		return c
 	}
 	c := now()

@@ -19,7 +19,7 @@ import (
 const (
 	// maxRequest bounds a message a caller sends, maxAnswer one the gateway sends through the transcoder, which buffers it.
 	maxRequest = 4 << 20
-	maxAnswer  = 64 << 20
+	maxAnswer  = 256 << 20
 
 	healthPrefix = "/grpc.health.v1.Health/"
 	oursPrefix   = "/jali.v1."

@@ -29,7 +29,7 @@ const (
 	rowWire    = 12 // tags and lengths of a row, its flag, and no other
 	rowJSON    = len(`{"values":[], "error95":[], "hidden":false}, `)
 
-	receiptStep = 4 << 10
+	receiptStep = 4 << 10 // receipts are some 4 KiB: they end in the middle of a step, where the next proof does not reach its end
 	spare       = 256 // lengths of lengths, and the field of the padding itself
 )
 
@@ -97,7 +97,7 @@ func widest(out *jaliv1.QueryResponse, a gateway.Answer) room {
 	blob := func(n int) { most.add(room{n + 5, base64.StdEncoding.EncodedLen(n)}) }
 	blob(len(out.GetResult()))
 	blob(len(out.GetAnalysis()))
-	blob((len(out.GetReceipt()) + receiptStep - 1) / receiptStep * receiptStep)
+	blob((len(out.GetReceipt())+receiptStep/2-1)/receiptStep*receiptStep + receiptStep/2)
 	if a.Derived != nil {
 		most.add(derivedRoom(a))
 		return most

@@ -40,8 +40,10 @@ func asJSONOf(t *testing.T, m *jaliv1.QueryResponse) []byte {
 func table(figures [3]*int64, shown []int) gateway.Answer {
 	a := gateway.Answer{
 		Released: protect.Released{Columns: []protect.Column{
-			{Name: "place", Role: "group", Kind: protect.OutGroup}, {Name: "n", Role: "measure", Kind: protect.OutCount},
-			{Name: "cost", Role: "measure", Kind: protect.OutSum, Unit: "EUR"}, {Name: "avg", Role: "measure", Kind: protect.OutMean},
+			{Name: "place", Role: "group", Kind: protect.OutGroup},
+			{Name: "n", Role: "measure", Kind: protect.OutCount},
+			{Name: "cost", Role: "measure", Kind: protect.OutSum, Unit: "EUR"},
+			{Name: "avg", Role: "measure", Kind: protect.OutMean},
 		}},
 		View:   protect.View{Columns: []protect.ViewColumn{{Name: "avg", Index: 3}, {Name: "place", Index: 0}, {Name: "n", Index: 1}, {Name: "c", Index: 2}}, Rows: shown},
 		Result: make([]byte, 700), Receipt: make([]byte, 2000+17*len(shown)), Budget: gateway.Remaining{Agreement: 7, Population: -1}, Decision: uint64(len(shown)),
