@@ -74,7 +74,7 @@ func extentOf(a gateway.Answer, notices []string, intervals bool) *extent {
 				row += valueFrame + figureRoom(pgtype.Float8OID)
 			}
 		}
-		e.after += noticeFrame + a.Extent.Note
+		e.after += said([]string{strings.Repeat(" ", a.Extent.Note)})
 		e.row = row
 		e.all = a.Extent.Rows*row + e.after
 		return e
@@ -100,16 +100,13 @@ func extentOf(a gateway.Answer, notices []string, intervals bool) *extent {
 	return e
 }
 
-// noticeFrame stands for what a notice takes besides its text, the same for all.
-const noticeFrame = 64
-
 // said is what notices take.
 func said(notices []string) int {
-	n := 0
+	var b []byte
 	for _, text := range notices {
-		n += noticeFrame + len(clip(text))
+		b, _ = notice(text).Encode(b) // fails for what is longer than clip leaves a text
 	}
-	return n
+	return len(b)
 }
 
 // pad fills up to room when so many bytes of values and rows have been sent.

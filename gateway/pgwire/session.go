@@ -193,11 +193,16 @@ func (s *session) spill(r result, i int) error {
 // complete ends a result: what is to be said of it, and its tag.
 func (s *session) complete(r result) {
 	for _, n := range r.notices {
-		notice := pgproto3.NoticeResponse(*report("00000", n, "", "", 0))
-		notice.Severity, notice.SeverityUnlocalized = "NOTICE", "NOTICE"
-		s.wire.Send(&notice)
+		s.wire.Send(notice(n))
 	}
 	s.wire.Send(&pgproto3.CommandComplete{CommandTag: []byte(r.tag)})
+}
+
+// notice is something to be said beside a result.
+func notice(text string) *pgproto3.NoticeResponse {
+	n := pgproto3.NoticeResponse(*report("00000", text, "", "", 0))
+	n.Severity, n.SeverityUnlocalized = "NOTICE", "NOTICE"
+	return &n
 }
 
 // fail reports an error to the client and its kind to the operator. Nothing of an unexpected error is shown but its type.
