@@ -70,10 +70,23 @@ func (st *statement) unquoted() []edit {
 		case (t.kind == word || t.kind == name) && t.text == publicSchema && dot && !after:
 			out = append(out, edit{t.at, st.tokens[i+1].end, ""})
 		case t.kind == name && plainName(t.text):
-			out = append(out, edit{t.at, t.end, t.text})
+			out = append(out, edit{t.at, t.end, st.apart(t)})
 		}
 	}
 	return out
+}
+
+// apart is a name without its quotes, which also kept it from the words beside it: "n"FROM is not nFROM.
+func (st *statement) apart(t token) string {
+	text := t.text
+	joins := func(c byte) bool { return isLetter(c) || c >= '0' && c <= '9' || c == '$' || c == '\'' || c == '"' }
+	if t.at > 0 && joins(st.sql[t.at-1]) {
+		text = " " + text
+	}
+	if t.end < len(st.sql) && joins(st.sql[t.end]) {
+		text += " "
+	}
+	return text
 }
 
 const publicSchema = "public"

@@ -213,9 +213,11 @@ func FuzzSession(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		limits := newLimits(c)
+		mine, _ := limits.join(who)
 		s := &session{
-			server: &server{Config: c, limits: newLimits(c), cancels: newCancels(), draining: t.Context()},
-			conn:   &timed{Conn: conn, read: time.Second, stop: t.Context()}, set: newSettings(), status: 'I', encode: newEncoder(), prepared: newPrepared(),
+			server: &server{Config: c, limits: limits, cancels: newCancels(), draining: t.Context()}, mine: mine,
+			conn: &timed{Conn: conn, read: time.Second, stop: t.Context()}, set: newSettings(), status: 'I', encode: newEncoder(), prepared: newPrepared(),
 			who: func() (identity.Principal, error) { return who, nil },
 		}
 		s.set.started()

@@ -14,8 +14,9 @@ import (
 const (
 	maxPrepared = 512
 	maxPortals  = 64
-	maxKept     = 1 << 20 // bytes of all prepared statements
-	maxBound    = 512     // parameters of a statement
+	maxKept     = 8 << 20 // bytes that all prepared statements take, and all portals before they have run
+	maxCells    = 500_000 // values of the answers of all portals, before one more is run
+	maxBound    = 512     // parameters of a statement, counted wherever they stand
 )
 
 // prepared holds what the extended protocol names. The empty name is that of the latest unnamed one.
@@ -31,6 +32,9 @@ type preparedStatement struct {
 	*statement
 	types []uint32
 }
+
+// cost is about what a statement takes in memory: its tokens are many times its text.
+func (st *statement) cost() int { return len(st.sql) + 64*len(st.tokens) }
 
 // portal is a statement with its parameters, before and after it has run.
 type portal struct {
@@ -51,7 +55,7 @@ func (p *prepared) clear() {
 
 func (p *prepared) drop(name string) {
 	if old := p.statements[name]; old != nil {
-		p.bytes -= len(old.sql)
+		p.bytes -= old.cost()
 		delete(p.statements, name)
 	}
 }
@@ -113,31 +117,33 @@ func (s *session) parse(m *pgproto3.Parse) error {
 		return &fault{code: "42601", message: "a prepared statement is one statement", hint: "prepare each by itself", at: list[1].base + 1}
 	case len(list) == 0:
 		list = []*statement{{whole: true}}
-	case len(m.ParameterOIDs) > maxBound || parameters(list[0].tokens) > maxBound:
+	case len(m.ParameterOIDs) > maxBound || tooMany(list[0].tokens):
 		return &fault{code: "54000", message: fmt.Sprintf("a statement has at most %d parameters", maxBound), hint: "write some of them as literals"}
 	case m.Name != "" && s.prepared.statements[m.Name] != nil:
 		return &fault{code: "42P05", message: "a prepared statement of this name exists", hint: "close it first"}
 	}
 	s.prepared.drop(m.Name)
-	if len(s.prepared.statements) >= maxPrepared || s.prepared.bytes+len(m.Query) > maxKept {
+	if len(s.prepared.statements) >= maxPrepared || s.prepared.bytes+list[0].cost() > maxKept {
 		return &fault{code: "53000", message: "the session has too many prepared statements", hint: "DEALLOCATE ALL"}
 	}
 	kept := &preparedStatement{statement: list[0], types: append([]uint32{}, m.ParameterOIDs...)}
 	s.prepared.statements[m.Name] = kept
-	s.prepared.bytes += len(kept.sql)
+	s.prepared.bytes += kept.cost()
 	s.wire.Send(&pgproto3.ParseComplete{})
 	return nil
 }
 
-// parameters is the highest number of a parameter.
-func parameters(tokens []token) int {
-	most := 0
+// tooMany looks at the numbers of parameters, and at how many places there are for them: one number that stands everywhere would make a short value a long
+// question, and for each place the text around it is read.
+func tooMany(tokens []token) bool {
+	places, most := 0, 0
 	for _, t := range tokens {
 		if t.kind == param {
+			places++
 			most = max(most, paramNumber(t))
 		}
 	}
-	return most
+	return places > maxBound || most > maxBound
 }
 
 // paramNumber is n of $n; beyond the limit, one more than it.
@@ -168,9 +174,35 @@ func (s *session) bind(m *pgproto3.Bind) error {
 	if err != nil {
 		return err
 	}
+	delete(s.prepared.portals, m.DestinationPortal)
+	if s.prepared.waiting()+e.cost() > maxKept {
+		return &fault{code: "53000", message: "the session's open portals are too large", hint: "close some"}
+	}
 	s.prepared.portals[m.DestinationPortal] = &portal{edited: e, formats: append([]int16{}, m.ResultFormatCodes...)}
 	s.wire.Send(&pgproto3.BindComplete{})
 	return nil
+}
+
+// cost is about what a portal takes before it has run.
+func (e edited) cost() int { return len(e.sql) + 32*len(e.edits) }
+
+func (p *prepared) waiting() int {
+	n := 0
+	for _, portal := range p.portals {
+		n += portal.cost()
+	}
+	return n
+}
+
+// cells is what the answers take that are kept for portals: those that were not fetched to their end, and others until their portal is closed.
+func (p *prepared) cells() int {
+	n := 0
+	for _, portal := range p.portals {
+		if portal.result != nil {
+			n += len(portal.result.rows) * len(portal.result.columns)
+		}
+	}
+	return n
 }
 
 var (
@@ -228,6 +260,9 @@ func (s *session) execute(ctx context.Context, w *watch, m *pgproto3.Execute) (f
 		return nil, nil
 	}
 	if p.result == nil {
+		if s.prepared.cells() > maxCells {
+			return nil, &fault{code: "53000", message: "the answers of the session's open portals are too large", hint: "close some"}
+		}
 		r, err := s.run(ctx, p.edited)
 		if err != nil {
 			return p.place, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 
 	"jali/gateway"
 	"jali/gateway/catalog"
@@ -94,6 +95,10 @@ func (s *session) describe(ctx context.Context, e edited, sample func(*catalog.D
 	if err != nil {
 		return nil, err
 	}
+	ctx, stop := context.WithTimeout(ctx, s.Longest)
+	defer stop()
+	ctx, ended := s.cancels.begin(ctx, s.id)
+	defer ended()
 	st := e.statement
 	switch st.kind() {
 	case "transaction":
@@ -179,16 +184,24 @@ func await[T any](ctx context.Context, s *server, ask func() (T, error)) (T, err
 	}
 }
 
-// catalogue answers a question about what exists, from the catalogues open to the caller.
+// catalogue answers a question about what exists, from the catalogues open to the caller. The evaluation may outlive the statement for a moment when that is
+// canceled: so it has a copy of the settings, and keeps its turn until it has really ended.
 func (s *session) catalogue(ctx context.Context, who identity.Principal, sql string) (result, error) {
 	c := syscat.Catalogue{
 		User: s.user, Database: s.database, Version: "PostgreSQL " + serverVersion, Schema: publicSchema,
-		Settings: s.set.values, Selected: s.Gateway.Covered(who, s.set.values[setAgreement], s.set.values[setDataset]), Backend: int64(s.id),
+		Settings: maps.Clone(s.set.values), Selected: s.Gateway.Covered(who, s.set.values[setAgreement], s.set.values[setDataset]), Backend: int64(s.id),
 	}
 	if c.Selected == nil {
 		c.Open = s.Gateway.Datasets(who)
 	}
-	answer, err := await(ctx, s.server, func() (syscat.Answer, error) { return c.Query(ctx, sql) })
+	ended, err := s.limits.turn(ctx, s.mine)
+	if err != nil {
+		return result{}, err
+	}
+	answer, err := await(ctx, s.server, func() (syscat.Answer, error) {
+		defer ended()
+		return c.Query(ctx, sql)
+	})
 	if err != nil {
 		return result{}, err
 	}

@@ -15,7 +15,7 @@ import (
 // alpn is what a client names that begins with TLS at once (libpq 17, sslnegotiation=direct).
 const alpn = "postgresql"
 
-// startTime bounds everything before a session stands, writeTime one write to a slow client.
+// startTime bounds everything before a session stands, however it is dealt out, writeTime one write to a slow client.
 const (
 	startTime = 15 * time.Second
 	writeTime = 30 * time.Second

@@ -44,6 +44,9 @@ type Config struct {
 	Tracer trace.Tracer
 	// Drain is how long statements under way may take when Serve ends (default 30 s).
 	Drain time.Duration
+
+	// starts is startTime, but in tests.
+	starts time.Duration
 }
 
 func (c Config) withDefaults() (Config, error) {
@@ -56,6 +59,7 @@ func (c Config) withDefaults() (Config, error) {
 	fill(&c.Longest, 5*time.Minute)
 	fill(&c.Idle, 30*time.Minute)
 	fill(&c.Drain, 30*time.Second)
+	fill(&c.starts, startTime)
 	fill(&c.Connections, 256)
 	fill(&c.Each, 32)
 	if c.Rates == nil {
@@ -112,8 +116,8 @@ func Serve(ctx context.Context, config Config) error {
 	defer context.AfterFunc(ctx, func() { listener.Close() })()
 
 	var sessions sync.WaitGroup
-	err = s.accept(ctx, listener, func(conn net.Conn) {
-		sessions.Go(func() { s.session(cut, conn) })
+	err = s.accept(ctx, listener, func(conn net.Conn, at *place) {
+		sessions.Go(func() { s.session(cut, conn, at) })
 	})
 	timer := time.AfterFunc(c.Drain, cutAll)
 	defer timer.Stop()
@@ -123,7 +127,7 @@ func Serve(ctx context.Context, config Config) error {
 }
 
 // accept hands connections on until the listener closes. Above the limit they are closed without a word: nobody has said who they are.
-func (s *server) accept(ctx context.Context, listener net.Listener, serve func(net.Conn)) error {
+func (s *server) accept(ctx context.Context, listener net.Listener, serve func(net.Conn, *place)) error {
 	wait := time.Millisecond
 	for {
 		conn, err := listener.Accept()
@@ -140,11 +144,12 @@ func (s *server) accept(ctx context.Context, listener net.Listener, serve func(n
 			continue
 		}
 		wait = time.Millisecond
-		if !s.limits.enter() {
+		at := s.limits.enter(conn.RemoteAddr())
+		if at == nil {
 			s.Metrics.refused.Inc()
 			conn.Close()
 			continue
 		}
-		serve(conn)
+		serve(conn, at)
 	}
 }

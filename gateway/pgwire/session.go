@@ -33,11 +33,13 @@ type session struct {
 	encode         encoder
 	prepared       prepared
 	last           *gateway.Answer // receipt, result, decision and price of the latest answer
+	mine           *standing       // what the caller has open, with this session
+	unsent         int             // messages answered since the last ones were sent
 }
 
 // session serves a connection from its first byte to its last.
-func (s *server) session(ctx context.Context, conn net.Conn) {
-	defer s.limits.leave()
+func (s *server) session(ctx context.Context, conn net.Conn, at *place) {
+	defer at.leave()
 	s.Metrics.connections.Inc()
 	defer s.Metrics.connections.Dec()
 	defer conn.Close()
@@ -48,11 +50,13 @@ func (s *server) session(ctx context.Context, conn net.Conn) {
 			s.Operator.Error("connection panicked", "type", fmt.Sprintf("%T", r))
 		}
 	}()
-	if err := conn.SetDeadline(time.Now().Add(startTime)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(s.starts)); err != nil {
 		return
 	}
-	starting, cancel := context.WithTimeout(ctx, startTime)
+	starting, cancel := context.WithTimeout(ctx, s.starts)
 	defer cancel()
+	// Deadlines of the connection are set anew as it is read. A stranger who sends a byte now and then must not hold a place for as long as it likes.
+	late := context.AfterFunc(starting, func() { conn.Close() })
 	secure, err := s.secured(starting, conn)
 	if err != nil {
 		if !errors.Is(err, errClosed) {
@@ -69,6 +73,10 @@ func (s *server) session(ctx context.Context, conn net.Conn) {
 	}
 	defer s.cancels.remove(n.id)
 	defer n.end()
+	if !late() {
+		return
+	}
+	at.start()
 	if err := conn.SetDeadline(time.Time{}); err != nil {
 		return
 	}
@@ -121,7 +129,10 @@ func (s *session) take(ctx context.Context, message pgproto3.FrontendMessage) er
 		if s.prepared.failed { // until Sync, as the protocol says
 			return nil
 		}
-		return s.extended(ctx, m)
+		if err := s.extended(ctx, m); err != nil {
+			return err
+		}
+		return s.spillAnswers()
 	case *pgproto3.CopyData, *pgproto3.CopyDone, *pgproto3.CopyFail:
 		return nil // of a COPY that was refused
 	}
@@ -131,7 +142,19 @@ func (s *session) take(ctx context.Context, message pgproto3.FrontendMessage) er
 
 // ready says that the session waits for the next statement.
 func (s *session) ready() error {
+	s.unsent = 0
 	s.wire.Send(&pgproto3.ReadyForQuery{TxStatus: s.status})
+	return s.wire.Flush()
+}
+
+// mostUnsent bounds the messages whose answers wait for the client's Sync: one that never says it must not fill the gateway's memory.
+const mostUnsent = 64
+
+func (s *session) spillAnswers() error {
+	if s.unsent++; s.unsent < mostUnsent {
+		return nil
+	}
+	s.unsent = 0
 	return s.wire.Flush()
 }
 

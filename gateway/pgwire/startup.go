@@ -37,7 +37,7 @@ func (s *server) start(ctx context.Context, secure *tls.Conn) (started, error) {
 			user: m.Parameters["user"], prepared: newPrepared(),
 		}
 		n.wire = pgproto3.NewBackend(n.conn, n.conn)
-		n.wire.SetMaxBodyLen(maxMessage)
+		n.wire.SetMaxBodyLen(maxPassword)
 		return n.begin(ctx, secure, m)
 	}
 	return started{}, errClosed
@@ -61,8 +61,8 @@ func (s *session) begin(ctx context.Context, secure *tls.Conn, m *pgproto3.Start
 	if err != nil {
 		return refuse(err)
 	}
-	leave := s.limits.join(who)
-	if leave == nil {
+	mine, leave := s.limits.join(who)
+	if mine == nil {
 		return refuse(&fault{code: "53300", message: "you have too many connections open", hint: "close some, or use a pool"})
 	}
 	if err := s.configure(who, m.Parameters); err != nil {
@@ -74,7 +74,7 @@ func (s *session) begin(ctx context.Context, secure *tls.Conn, m *pgproto3.Start
 		leave()
 		return refuse(err)
 	}
-	s.id = id
+	s.id, s.mine = id, mine
 	s.wire.Send(&pgproto3.AuthenticationOk{})
 	s.set.started()
 	for _, setting := range slices.Sorted(maps.Keys(reported)) {
@@ -83,6 +83,7 @@ func (s *session) begin(ctx context.Context, secure *tls.Conn, m *pgproto3.Start
 	s.wire.Send(&pgproto3.ParameterStatus{Name: "session_authorization", Value: s.user})
 	s.wire.Send(&pgproto3.BackendKeyData{ProcessID: id, SecretKey: secret})
 	s.conn.read = s.Idle
+	s.wire.SetMaxBodyLen(maxMessage)
 	if err := s.ready(); err != nil {
 		s.cancels.remove(id)
 		leave()
@@ -198,7 +199,9 @@ func (s *session) configure(who identity.Principal, parameters map[string]string
 
 const (
 	defaultDatabase = "jali"
-	maxParameters   = 64
+	// maxPassword bounds the first message of somebody who is nobody yet. A token has at most 16 KiB (package identity).
+	maxPassword   = 20 << 10
+	maxParameters = 64
 )
 
 // options reads -c name=value and --name=value, with backslashes before spaces that belong to a value.

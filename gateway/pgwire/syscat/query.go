@@ -83,6 +83,7 @@ func (c Catalogue) Query(ctx context.Context, sql string) (answer Answer, err er
 		}
 	}()
 	t := e.selected(tree.Stmts[0].Stmt.GetSelectStmt(), nil)
+	t.sendable()
 	return t.answer(), nil
 }
 

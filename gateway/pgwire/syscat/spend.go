@@ -18,6 +18,8 @@ const (
 	maxWidth   = 64        // relations side by side
 	maxTargets = 1664      // outputs of a SELECT, as PostgreSQL has it
 	maxProgram = 4096      // instructions of a regular expression
+	maxCells   = 500_000   // values of an answer
+	maxAnswer  = 16 << 20  // bytes of them
 )
 
 // step counts work.
@@ -194,6 +196,25 @@ func (e *engine) series(lo, hi int64) []any {
 		out = append(out, lo+i)
 	}
 	return out
+}
+
+// sendable refuses an answer that would be long on its way: the same text may stand in it many times.
+func (t table) sendable() {
+	n := len(t.rows) * len(t.cols)
+	bytes := 0
+	for i := 0; i < len(t.rows) && n <= maxCells && bytes <= maxAnswer; i++ {
+		for _, v := range t.rows[i] {
+			switch x := v.(type) {
+			case string:
+				bytes += len(x)
+			case []any, record:
+				bytes += len(text(x))
+			}
+		}
+	}
+	if n > maxCells || bytes > maxAnswer {
+		fail("54000", "the answer of the system catalogue becomes too long")
+	}
 }
 
 // wide refuses rows of too many relations, before they are made.
