@@ -30,6 +30,7 @@ const (
 	mostCookies  = 4 // sign-ins that one browser has open: tabs
 	perNetwork   = rate.Limit(1)
 	networkBurst = 30
+	sweepEvery   = 10 * time.Second
 )
 
 // flowCookie begins the names of the cookies of sign-ins under way; the first letters of the state follow. SameSite=Lax, because the answer comes from another site.
@@ -52,6 +53,7 @@ type flows struct {
 	mu       sync.Mutex
 	used     map[[32]byte]time.Time
 	networks map[netip.Prefix]*rate.Limiter
+	swept    time.Time
 }
 
 func newFlows() *flows {
@@ -132,14 +134,8 @@ func (f *flows) use(name [32]byte, from netip.Addr, ends, now time.Time) error {
 	if _, there := f.used[name]; there {
 		return errFlow
 	}
-	if len(f.used) >= mostUsed {
-		for n, end := range f.used {
-			if !now.Before(end) {
-				delete(f.used, n)
-			}
-		}
-	}
-	if len(f.used) >= mostUsed || !f.allow(networkOf(from), now) {
+	f.sweep(now)
+	if !f.allow(networkOf(from), now) || len(f.used) >= mostUsed {
 		return errBusy
 	}
 	f.used[name] = ends
@@ -150,19 +146,30 @@ func (f *flows) allow(network netip.Prefix, now time.Time) bool {
 	l := f.networks[network]
 	if l == nil {
 		if len(f.networks) >= mostNetworks {
-			for n, old := range f.networks {
-				if old.TokensAt(now) >= networkBurst { // as full as a new one
-					delete(f.networks, n)
-				}
-			}
-		}
-		if len(f.networks) >= mostNetworks {
 			return false
 		}
 		l = rate.NewLimiter(perNetwork, networkBurst)
 		f.networks[network] = l
 	}
 	return l.AllowN(now, 1)
+}
+
+// sweep forgets what is over: not at every answer, since it looks at all.
+func (f *flows) sweep(now time.Time) {
+	if now.Sub(f.swept) < sweepEvery {
+		return
+	}
+	f.swept = now
+	for n, end := range f.used {
+		if !now.Before(end) {
+			delete(f.used, n)
+		}
+	}
+	for n, l := range f.networks {
+		if l.TokensAt(now) >= networkBurst { // as full as a new one
+			delete(f.networks, n)
+		}
+	}
 }
 
 // networkOf is the part of an address that one party has: /24 and /48.

@@ -31,7 +31,7 @@ export default {
   signInProviderAway: "{name} cannot be asked now. Try again in a moment; the gateway's operator sees the cause.",
   signInBusy: "Too many sign-ins come from your network at once. Try again in a minute.",
   signInProvider: "With your organisation's login",
-  signInProviderHow: "{name} tells this gateway who you are. Your password stays there, and nothing that opens data is kept in this browser.",
+  signInProviderHow: "{name} tells this gateway who you are. Your password stays there, and no token comes into this browser.",
   signInProviderButton: "Sign in with {name}",
   signInLink: "With a link",
   signInLinkHow: "Whoever holds a client certificate of this gateway gets a link that opens once:",

@@ -33,7 +33,7 @@ const ko: Texts = {
   signInProviderAway: "지금은 {name}에 문의할 수 없습니다. 잠시 후 다시 시도하십시오. 원인은 게이트웨이 운영자가 볼 수 있습니다.",
   signInBusy: "같은 네트워크에서 로그인이 한꺼번에 너무 많습니다. 1분 후 다시 시도하십시오.",
   signInProvider: "소속 기관의 로그인으로",
-  signInProviderHow: "{name}에서 이 게이트웨이에 본인이 누구인지 알려 줍니다. 비밀번호는 그곳에만 있으며, 데이터를 여는 어떤 것도 이 브라우저에 저장되지 않습니다.",
+  signInProviderHow: "{name}에서 이 게이트웨이에 본인이 누구인지 알려 줍니다. 비밀번호는 그곳에만 있으며, 어떤 토큰도 이 브라우저로 오지 않습니다.",
   signInProviderButton: "{name}에서 로그인",
   signInLink: "링크로",
   signInLinkHow: "이 게이트웨이의 클라이언트 인증서를 가진 사람은 한 번 열리는 링크를 받습니다:",

@@ -33,7 +33,7 @@ const zh: Texts = {
   signInProviderAway: "目前无法询问 {name}。请稍后重试；网关的运维人员可以看到原因。",
   signInBusy: "来自您所在网络的登录过多。请一分钟后重试。",
   signInProvider: "使用所在机构的登录",
-  signInProviderHow: "{name} 告诉本网关您是谁。密码只留在那里，此浏览器中不保存任何可以打开数据的东西。",
+  signInProviderHow: "{name} 告诉本网关您是谁。密码只留在那里，任何令牌都不会进入此浏览器。",
   signInProviderButton: "通过 {name} 登录",
   signInLink: "使用链接",
   signInLinkHow: "持有本网关客户端证书的人可以得到一个只能打开一次的链接：",
