@@ -77,10 +77,11 @@ func newArena(t *testing.T) *arena {
 	t.Helper()
 	t.Setenv(sdk.KeysEnv, filepath.Join(t.TempDir(), "keys"))
 	w, datasets := newWorld(t)
-	x := &arena{world: w}
+	x := &arena{world: w, said: &hears{}}
 	x.Gateway = sdktest.Start(t, sdktest.Config{
 		Datasets: datasets, PopulationPU: rich, PopulationDelta: "1e-4", Agreements: []string{x.terms("agr-first", budget, "left")},
-		ServerConfig: map[string]string{"per_second: 50": "per_second: 100000", "burst: 200": "burst: 10000"},
+		ServerConfig: map[string]string{"per_second: 50": "per_second: 100000", "burst: 200": "burst: 10000", `listen_pg: ""`: "listen_pg: 127.0.0.1:0"},
+		Output:       x.said,
 	})
 	x.mallory = x.Client("mallory", "Acme", sdktest.Researcher)
 	return x
@@ -91,8 +92,9 @@ type arena struct {
 	*sdktest.Gateway
 	*world
 	mallory *sdktest.Client
-	n       int // agreements made
-	salt    int // conditions made
+	said    *hears // what the gateway says
+	n       int    // agreements made
+	salt    int    // conditions made
 }
 
 func (x *arena) terms(id string, pu int64, datasets ...string) string {

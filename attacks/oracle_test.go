@@ -12,9 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"google.golang.org/protobuf/proto"
-
-	jaliv1 "jali/proto/jali/v1"
 	"jali/sdk"
 )
 
@@ -164,47 +161,6 @@ func ksTail(a, b []float64) float64 {
 		p += 2 * math.Pow(-1, float64(k-1)) * math.Exp(-2*lambda*lambda*float64(k*k))
 	}
 	return min(max(p, 0), 1)
-}
-
-// responseSize (24): the recorded answer has one length for one shape. The typed copy beside it has one per number of figures that are hidden,
-// which the answer says (docs/security-evaluation.md: an observer of the network may count them).
-func responseSize(t *testing.T, x *arena) {
-	a := x.agree(t, rich, "left", "right")
-	service := jaliv1.NewQueryServiceClient(x.mallory.Conn())
-	recorded, sizes := map[int]int{}, map[int]map[int]int{}
-	for range pick(10, 100) {
-		where := x.fresh()
-		for _, d := range []string{"left", "right"} {
-			for _, filter := range []string{"v > 1000", "v >= 0"} {
-				answer, err := service.Query(t.Context(), &jaliv1.QueryRequest{
-					Agreement: a, Purpose: "DUO:0000042", Dataset: d, Error: "400", Sql: "SELECT note, COUNT(*) AS n, SUM(v) AS s FROM trial WHERE " + filter + " AND " + where + " GROUP BY note",
-				})
-				if err != nil {
-					t.Fatal(err)
-				}
-				// The receipt names entries and prices: public, and of their own length. So do the balances and the number of the entry.
-				answer.Receipt, answer.Budget, answer.Decision = nil, nil, 0
-				recorded[len(answer.GetResult())]++
-				hidden := 0
-				for _, row := range answer.GetRows() {
-					hidden += digit(row.GetHidden())
-				}
-				if sizes[hidden] == nil {
-					sizes[hidden] = map[int]int{}
-				}
-				sizes[hidden][proto.Size(answer)]++
-			}
-		}
-	}
-	if len(recorded) != 1 {
-		t.Errorf("recorded answers of one shape have %d lengths: %v", len(recorded), recorded)
-	}
-	for hidden, lengths := range sizes {
-		if len(lengths) != 1 {
-			t.Errorf("messages of one shape with %d hidden groups have %d lengths: %v", hidden, len(lengths), lengths)
-		}
-	}
-	report(t, "24", "recorded answers of one shape have %d length, messages %d: one for each number of hidden groups", len(recorded), len(sizes))
 }
 
 // priceOracle (27): quotes on both neighbours are byte-identical but for the id.
