@@ -28,3 +28,12 @@ func CheckClaims(text []byte) error {
 	_, err = c.principal(config)
 	return err
 }
+
+// SignInBy is the sign-in of a configuration, without the files of a Trust.
+func SignInBy(c TokenConfig) (*SignIn, error) {
+	tokens, err := NewTokens(c)
+	if err != nil {
+		return nil, err
+	}
+	return &SignIn{tokens}, nil
+}

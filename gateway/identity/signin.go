@@ -202,7 +202,7 @@ func (s *SignIn) code(at places, answer url.Values) (string, error) {
 func exchangeError(err error) error {
 	var answer *oauth2.RetrieveError
 	switch {
-	case !errors.As(err, &answer) || answer.Response.StatusCode >= 500:
+	case !errors.As(err, &answer) || answer.Response.StatusCode >= 500 || answer.ErrorCode == "":
 		return fmt.Errorf("%w: it gives no token", ErrProvider)
 	case answer.ErrorCode == "invalid_client" || answer.ErrorCode == "unauthorized_client":
 		return fmt.Errorf("%w: it does not accept this gateway as a client: %s", ErrProvider, word(answer.ErrorCode))
