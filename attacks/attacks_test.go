@@ -65,6 +65,10 @@ func TestAttacks(t *testing.T) {
 		{"34 smuggling", smuggling},
 		{"37 replay", replayed},
 		{"38 cache probing", cacheProbing},
+		{"39 small cells from margins", margins},
+		{"40 rounding order", roundedFirst},
+		{"41 overlap", overlap},
+		{"42 refusals", refusals},
 		{"45 encrypted epsilon", encryptedEpsilon},
 		{"46 certificate expiry", expiry},
 	} {

@@ -140,7 +140,7 @@ func newWorld(t *testing.T) (*world, []sdktest.Dataset) {
 			}
 		})
 	}
-	return w, list
+	return w, append(list, wardDataset(t, dir, place))
 }
 
 // draw makes the secrets.
