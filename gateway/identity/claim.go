@@ -10,6 +10,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -35,12 +37,24 @@ func (c *claims) UnmarshalJSON(b []byte) error {
 	if err := json.Unmarshal(b, &c.other); err != nil {
 		return err
 	}
+	// encoding/json, here and in the library that reads issuer and audience, takes "AUD" for "aud". Names of claims differ by case (RFC 7519, section 4): one that
+	// could be taken for another is not understood, so it cannot stand in for it, where a provider lets somebody choose the names of claims.
+	for name := range c.other {
+		if slices.ContainsFunc(registered, func(r string) bool { return r != name && strings.EqualFold(r, name) }) {
+			return errCase
+		}
+	}
 	c.expires, c.issued, c.notSoon, c.confirm = known.Expires, known.Issued, known.NotSoon, known.Confirm
 	if _, there := c.other["cnf"]; there && c.confirm == nil {
 		c.confirm = map[string]any{} // null: bound to nothing, which nobody can prove
 	}
 	return nil
 }
+
+// registered are the claims that mean something to whoever reads a token here (RFC 7519, RFC 7800, OpenID Connect Core).
+var registered = []string{"iss", "sub", "aud", "exp", "nbf", "iat", "cnf", "nonce", "at_hash", "azp"}
+
+var errCase = errors.New("a claim differs from another by case only")
 
 func (c *claims) inTime(config TokenConfig) error {
 	if c.expires == nil || c.issued == nil {

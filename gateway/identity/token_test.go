@@ -117,6 +117,8 @@ func TestTokensOfAProvider(t *testing.T) {
 		"issued in future":  {sign(t, key, jose.ES256, "at+jwt", claims(map[string]any{"iat": later, "exp": later + 60})), "not valid yet"},
 		"lives for ever":    {sign(t, key, jose.ES256, "at+jwt", claims(map[string]any{"exp": 1 << 35})), "lives longer"},
 		"no subject":        {sign(t, key, jose.ES256, "at+jwt", claims(map[string]any{"sub": nil})), "subject"},
+		"two subjects":      {sign(t, key, jose.ES256, "at+jwt", claims(map[string]any{"\u017fub": "mallory"})), "types"}, // a long s, which folds to s
+		"an audience twice": {sign(t, key, jose.ES256, "at+jwt", claims(map[string]any{"AUD": "jali"})), "types"},
 		"no group":          {sign(t, key, jose.ES256, "at+jwt", claims(map[string]any{"groups": nil})), "none of the token's groups"},
 		"unmapped group":    {sign(t, key, jose.ES256, "at+jwt", claims(map[string]any{"groups": []string{"Researchers"}})), "none of the token's groups"},
 		"two roles":         {sign(t, key, jose.ES256, "at+jwt", claims(map[string]any{"groups": []string{"board", "researchers"}})), "more than one"},
