@@ -20,10 +20,12 @@ const (
 	SessionIdle = 30 * time.Minute
 )
 
-// Bounds on what lives in memory: the oldest goes first.
+// Bounds on what lives in memory, of all and of each person: the oldest goes first, and of somebody who has too many the own ones do, so that nobody signs the
+// others out by signing in again and again.
 const (
 	mostCodes    = 1000
 	mostSessions = 1000
+	mostOwn      = 20
 )
 
 // cookie is the name of the session cookie. Browsers take a __Host- cookie only over TLS, from the host itself, for all its paths.
@@ -45,14 +47,19 @@ type Sessions struct {
 // code waits for the browser that was given it.
 type code struct {
 	state   tls.ConnectionState
+	of      holder
 	expires time.Time
 }
+
+// holder is whose a code or session is, for the bounds.
+type holder struct{ name, org string }
 
 // session is a client certificate or an access token, for a browser.
 type session struct {
 	state       tls.ConnectionState // zero: a token
 	token       func() string       // nil: a certificate. A function, so that a session that is printed does not show it
 	ends        time.Time           // of the certificate or the token
+	of          holder
 	began, used time.Time
 }
 
@@ -63,9 +70,11 @@ func NewSessions(trust *identity.Trust, now func() time.Time) *Sessions {
 
 // Offer makes a one-time code for the holder of the certificate of a connection.
 func (s *Sessions) Offer(state tls.ConnectionState) (text string, expires time.Time, err error) {
-	if _, err := s.trust.Certificate(state); err != nil {
+	who, err := s.trust.Certificate(state)
+	if err != nil {
 		return "", time.Time{}, err
 	}
+	of := holder{who.Name, who.Org}
 	text, name := secret()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -75,9 +84,11 @@ func (s *Sessions) Offer(state tls.ConnectionState) (text string, expires time.T
 			delete(s.codes, n)
 		}
 	}
-	evict(s.codes, mostCodes, func(c code) time.Time { return c.expires })
+	age := func(c code) time.Time { return c.expires }
+	evict(s.codes, mostOwn, func(c code) bool { return c.of == of }, age)
+	evict(s.codes, mostCodes, anybody, age)
 	expires = now.Add(CodeLife)
-	s.codes[name] = code{certificateOf(state), expires}
+	s.codes[name] = code{certificateOf(state), of, expires}
 	return text, expires, nil
 }
 
@@ -103,7 +114,7 @@ func (s *Sessions) Redeem(text string, admit func(identity.Principal) error) (to
 	if err := admit(who); err != nil {
 		return "", err
 	}
-	return s.begin(session{state: c.state, ends: c.state.VerifiedChains[0][0].NotAfter}, now), nil
+	return s.begin(session{state: c.state, ends: c.state.VerifiedChains[0][0].NotAfter, of: c.of}, now), nil
 }
 
 // Enter makes a session of an access token that was obtained for this browser and judged. admit is as for Redeem.
@@ -111,7 +122,7 @@ func (s *Sessions) Enter(access string, who identity.Principal, ends time.Time, 
 	if err := admit(who); err != nil {
 		return "", err
 	}
-	return s.begin(session{token: func() string { return access }, ends: ends}, s.now()), nil
+	return s.begin(session{token: func() string { return access }, ends: ends, of: holder{who.Name, who.Org}}, s.now()), nil
 }
 
 // begin keeps a session under a name that nobody had before: whoever planted a cookie in the browser does not know it.
@@ -125,7 +136,9 @@ func (s *Sessions) begin(x session, now time.Time) string {
 			delete(s.sessions, n)
 		}
 	}
-	evict(s.sessions, mostSessions, func(x *session) time.Time { return x.used })
+	age := func(x *session) time.Time { return x.used }
+	evict(s.sessions, mostOwn, func(old *session) bool { return old.of == x.of }, age)
+	evict(s.sessions, mostSessions, anybody, age)
 	s.sessions[name] = &x
 	return token
 }
@@ -221,15 +234,23 @@ func cookieOf(r *http.Request) (name [32]byte, ok bool) {
 	return nameOf(c.Value)
 }
 
-// evict makes room for one more.
-func evict[V any](m map[[32]byte]V, most int, age func(V) time.Time) {
-	for len(m) >= most {
+func anybody[V any](V) bool { return true }
+
+// evict makes room for one more among those that count.
+func evict[V any](m map[[32]byte]V, most int, counts func(V) bool, age func(V) time.Time) {
+	for {
 		var oldest [32]byte
-		first := true
-		for n, v := range m {
-			if first || age(v).Before(age(m[oldest])) {
-				oldest, first = n, false
+		n := 0
+		for name, v := range m {
+			if !counts(v) {
+				continue
 			}
+			if n++; n == 1 || age(v).Before(age(m[oldest])) {
+				oldest = name
+			}
+		}
+		if n < most {
+			return
 		}
 		delete(m, oldest)
 	}

@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"math/big"
 	"net/http"
 	"net/http/httptest"
@@ -73,7 +74,12 @@ func (a *authority) revoke(certs ...*x509.Certificate) {
 // connection is the TLS state of somebody who holds a certificate of the authority.
 func (a *authority) connection(role identity.Role) tls.ConnectionState {
 	a.t.Helper()
-	made, err := a.ca.IssueClient("Ada", "University", role, time.Now())
+	return a.connectionOf("Ada", role)
+}
+
+func (a *authority) connectionOf(name string, role identity.Role) tls.ConnectionState {
+	a.t.Helper()
+	made, err := a.ca.IssueClient(name, "University", role, time.Now())
 	if err != nil {
 		a.t.Fatal(err)
 	}
@@ -310,13 +316,42 @@ func TestBounded(t *testing.T) {
 	a := newAuthority(t)
 	s := NewSessions(a.Trust, time.Now)
 	state := a.connection(identity.Researcher)
-	for range mostCodes + 10 {
+	eve := a.connectionOf("Eve", identity.Researcher)
+	signedInBefore := signIn(t, s, state)
+	code, _, err := s.Offer(state)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range mostCodes + 10 { // Eve alone does not sign anybody out
+		if _, _, err := s.Offer(eve); err != nil {
+			t.Fatal(err)
+		}
+		signIn(t, s, eve)
+	}
+	if len(s.codes) > mostOwn+1 || len(s.sessions) > mostOwn+1 {
+		t.Errorf("%d codes and %d sessions of two people", len(s.codes), len(s.sessions))
+	}
+	if !signedIn(s, signedInBefore) {
+		t.Error("somebody who signs in again and again signs others out")
+	}
+	if _, err := s.Redeem(code, admitAll); err != nil {
+		t.Errorf("a code of somebody else: %v", err)
+	}
+	for i := range mostCodes/mostOwn + 2 {
+		state := a.connectionOf(fmt.Sprint("Ada", i), identity.Researcher)
+		for range mostOwn {
+			signIn(t, s, state)
+		}
+		for range mostOwn {
+			if _, _, err := s.Offer(state); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for range 30 {
 		if _, _, err := s.Offer(state); err != nil {
 			t.Fatal(err)
 		}
-	}
-	for range mostSessions + 10 {
-		signIn(t, s, state)
 	}
 	if len(s.codes) > mostCodes || len(s.sessions) > mostSessions {
 		t.Errorf("%d codes and %d sessions are kept", len(s.codes), len(s.sessions))
