@@ -115,3 +115,44 @@ func TestConfigRefused(t *testing.T) {
 		})
 	}
 }
+
+// What docs/console.md says about an identity provider is a configuration that works.
+func TestConsoleConfigIsDocumented(t *testing.T) {
+	text, err := os.ReadFile("../../docs/console.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, block, ok := strings.Cut(string(text), "\n    identity:\n")
+	if !ok {
+		t.Fatal("docs/console.md has no identity:")
+	}
+	block, _, _ = strings.Cut(block, "\n\n")
+	dir := t.TempDir()
+	for name, content := range map[string]string{
+		"config.yaml": "format: jali-config/1\nidentity:\n" + strings.ReplaceAll("\n"+block, "\n    ", "\n") + "\n",
+		"oidc.secret": "a secret\r\n",
+	} {
+		if err := os.WriteFile(dir+"/"+name, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	files(t, dir)
+	c, err := loadConfig(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	trust, err := loadTrust(dir, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if in := trust.SignIn(); in == nil || in.Name() != "Example Agency" {
+		t.Errorf("people sign in at %v", in)
+	}
+	given, err := c.trust(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w := given.Tokens.Web; w.Secret() != "a secret" || w.Return != "https://gateway.agency.example:8443/console/callback" {
+		t.Errorf("the secret ends with a line, or the browser returns to %q", w.Return)
+	}
+}

@@ -11,6 +11,10 @@
 // connection where the token says so (RFC 8705), or refused. Groups become one role and one organisation by a configured list; none or two of them are refused. Key is
 // a digest of issuer and subject. A request with a token is the token's, whatever certificate its connection has.
 //
+// Guaranteed of sign-ins ([SignIn]; OpenID Connect Core 1.0, RFC 7636, RFC 9207, RFC 9700): whoever is named holds an access token as above, which the provider gave for this very flow: the answer's issuer, the
+// ID token's signature, issuer, audience, azp, times, nonce and at_hash are checked, and both tokens are of one subject. Errors tell nothing of an answer but the provider's error code. [SignIn] has no
+// memory: that a flow belongs to one browser and is finished once is the caller's part.
+//
 // Not given: a token is not asked back from the provider (RFC 7662), so somebody who is shut out there gets in until the token ends, at most its configured lifetime. A
 // bearer token that is not bound is whoever's who holds it: demand bound tokens of services. [CA] is a development authority whose key lies in a file: an agency brings its own
 // authority with the same subject convention.
