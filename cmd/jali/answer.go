@@ -118,7 +118,11 @@ func roundUp(h float64, decimals int) string {
 	if short := strconv.FormatFloat(h, 'f', decimals, 64); strings.TrimRight(short, "0") == strings.TrimRight(strconv.FormatFloat(h, 'f', -1, 64), "0") {
 		return short
 	}
-	return strconv.FormatFloat(math.Ceil(h*scale)/scale, 'f', decimals, 64)
+	up := math.Ceil(h * scale)
+	if up/scale < h { // the product was rounded down to a whole number
+		up++
+	}
+	return strconv.FormatFloat(up/scale, 'f', decimals, 64)
 }
 
 func whole(digits string) bool { return !strings.ContainsAny(digits, ".eE") }
