@@ -56,6 +56,7 @@ func TestAttacks(t *testing.T) {
 		{"20 empty cohort", emptyCohort},
 		{"21 error oracle", errorOracle},
 		{"22 timing", timing},
+		{"23 sampler timing", samplerTiming},
 		{"24 size", responseSize},
 		{"25 budget race", budgetRace},
 		{"27 price oracle", priceOracle},

@@ -5,12 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"math"
-	"math/rand/v2"
-	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"jali/sdk"
 )
@@ -105,62 +101,6 @@ func errorOracle(t *testing.T, x *arena) {
 		}
 	}
 	report(t, "21", "%d questions that would fail for one person: equal replies and charges", len(queries))
-}
-
-// timing (22): how long a question takes that finds the target's rows, or none. Client and gateway are warm, the order is random, the first
-// twentieth is left out. Times at the client include what else the machine does: a difference of some milliseconds takes the long set to see.
-func timing(t *testing.T, x *arena) {
-	a := x.agree(t, rich, "left", "right")
-	rng := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 0))
-	var took [2][]float64
-	n := pick(60, 1500)
-	for i := range 2 * n {
-		side := rng.IntN(2)
-		began := time.Now()
-		x.ask(t, a, []string{"left", "right"}[side], "100", "SELECT COUNT(*) AS n FROM trial WHERE v > 1000 AND target = 1 AND "+x.fresh())
-		if i > n/10 {
-			took[side] = append(took[side], float64(time.Since(began))/1e6)
-		}
-	}
-	// Interference of other programs is heavy-tailed; what is compared is what the slot leaves. The Kolmogorov-Smirnov limit of 0.01.
-	p := ksTail(took[0], took[1])
-	if p < 1e-4 {
-		t.Errorf("times differ: p = %.2g, medians %.2f and %.2f ms", p, median(took[0]), median(took[1]))
-	}
-	// A question that missed its slot leaves two rungs later: that would be seen.
-	missed := slices.Clone(took[0])
-	for i := range missed {
-		missed[i] += 300
-	}
-	if q := ksTail(missed, took[1]); q > 1e-4 {
-		t.Errorf("control: missed slots are not seen in %d runs (p = %.2g)", n, q)
-	}
-	report(t, "22", "Kolmogorov-Smirnov p = %.3f over %d and %d runs, medians %.2f and %.2f ms", p, len(took[0]), len(took[1]), median(took[0]), median(took[1]))
-}
-
-func median(xs []float64) float64 {
-	ys := slices.Sorted(slices.Values(xs))
-	return ys[len(ys)/2]
-}
-
-// ksTail is the two-sample Kolmogorov-Smirnov p-value (asymptotic).
-func ksTail(a, b []float64) float64 {
-	a, b = slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b))
-	d, i, j := 0.0, 0, 0
-	for i < len(a) && j < len(b) {
-		if a[i] <= b[j] {
-			i++
-		} else {
-			j++
-		}
-		d = max(d, math.Abs(float64(i)/float64(len(a))-float64(j)/float64(len(b))))
-	}
-	m := math.Sqrt(float64(len(a)*len(b)) / float64(len(a)+len(b)))
-	lambda, p := (m+0.12+0.11/m)*d, 0.0
-	for k := 1; k <= 100; k++ {
-		p += 2 * math.Pow(-1, float64(k-1)) * math.Exp(-2*lambda*lambda*float64(k*k))
-	}
-	return min(max(p, 0), 1)
 }
 
 // priceOracle (27): quotes on both neighbours are byte-identical but for the id.

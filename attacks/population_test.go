@@ -85,6 +85,7 @@ tables:
       person_id: {type: integer, role: person, sensitivity: low}
       place: {type: integer, role: group, sensitivity: low, codes: {from: 0, to: 99}}
       code: {type: integer, role: group, sensitivity: low, codes: {from: 0, to: 9}}
+      dummy: {type: integer, role: filter, sensitivity: low, bounds: [0, 1000000]}
 `
 
 // smallCatalogue is of two data sets about the same persons.
@@ -193,13 +194,13 @@ func (w *world) writePair(t *testing.T, dir string, targets bool) {
 
 // writeCrypt writes the pair for encrypted questions.
 func writeCrypt(t *testing.T, dir string, targets bool) {
-	write(t, filepath.Join(dir, "crypt.csv"), "person_id,place,code", func(line func(...any)) {
+	write(t, filepath.Join(dir, "crypt.csv"), "person_id,place,code,dummy", func(line func(...any)) {
 		for c := range places {
 			for p := range base {
-				line(c*100+p, c, p%10)
+				line(c*100+p, c, p%10, 0)
 			}
 			if targets {
-				line(c*100+base, c, 3)
+				line(c*100+base, c, 3, 0)
 			}
 		}
 	})
