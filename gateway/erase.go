@@ -63,7 +63,15 @@ func (g *Gateway) Erase(ctx context.Context, o ErasureOrder) (Erasure, error) {
 		spans = audit.SortSpans(append(spans, lists...))
 		out.Entries, out.Text = audit.FormatSpans(spans), g.eraseText(o, spans)
 	}
-	if out.Ended = agreements; o.Preview {
+	before, err := g.erasedBefore(spans)
+	if err != nil {
+		g.operator.Error("what an erasure would find left is not known", "err", err)
+		return Erasure{}, unavailable()
+	}
+	switch out.Ended = agreements; {
+	case o.Preview && len(before) > 0:
+		return Erasure{}, nothingLeft(before) // before anybody signs it
+	case o.Preview:
 		return out, nil
 	}
 	if err := g.checkHeld(spans); err != nil {
@@ -72,6 +80,9 @@ func (g *Gateway) Erase(ctx context.Context, o ErasureOrder) (Erasure, error) {
 	record, who, err := g.approved(out.Text, o.Approvals)
 	if err != nil {
 		return Erasure{}, err
+	}
+	if len(before) > 0 {
+		return Erasure{}, g.refuseErasure(ctx, who[0], out.Text, nothingLeft(before))
 	}
 	order := store.Erasure{Scope: o.Scope, Law: o.Law, Spans: spans, Order: o.Order, Approver: record[0], Approver2: record[1]}
 	if err := g.log.CheckErasure(order); err != nil {

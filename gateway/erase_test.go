@@ -104,6 +104,7 @@ func TestErase(t *testing.T) {
 	if spans, err := audit.ParseSpans(got.Entries); err != nil || len(spans) != 4 { // INTENT, RELEASE, two REPLAY
 		t.Errorf("erased %s (%v)", got.Entries, err)
 	}
+	s.eraseAgain(t, o, got)
 	if a := ask(neighbour); !a.Replayed || !bytes.Equal(a.Result, other.Result) {
 		t.Error("a neighbour is not replayed")
 	}
