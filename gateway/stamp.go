@@ -30,6 +30,9 @@ const (
 	stampAgain = 10 * time.Minute
 )
 
+// ErrStamper: time stamps are configured in a way in which none can be had.
+var ErrStamper = errors.New("time stamps")
+
 // pinStamp keeps the size stamped last; the entry that it names says when.
 const pinStamp = "timestamp/last"
 
@@ -50,14 +53,14 @@ func loadStamper(cfg TimestampConfig) (*stamper, error) {
 	}
 	var err error
 	if s.url, err = url.Parse(cfg.URL); err != nil || s.url.Host == "" || !audit.ValidString(s.url.Host) {
-		return nil, fmt.Errorf("time stamps: %q is no URL of an authority", cfg.URL)
+		return nil, fmt.Errorf("%w: %q is no URL of an authority", ErrStamper, cfg.URL)
 	}
 	text, err := os.ReadFile(cfg.CA)
 	if err != nil {
-		return nil, fmt.Errorf("time stamps: read the authority's certificates: %w", err)
+		return nil, fmt.Errorf("%w: read the authority's certificates: %w", ErrStamper, err)
 	}
 	if s.roots, err = timestamp.ReadRoots(text); err != nil {
-		return nil, fmt.Errorf("time stamps: %s: %w", cfg.CA, err)
+		return nil, fmt.Errorf("%w: %s: %w", ErrStamper, cfg.CA, err)
 	}
 	return s, nil
 }

@@ -117,6 +117,9 @@ func hintOf(err error) string {
 	if errors.As(err, &c) {
 		return c.hint
 	}
+	if errors.Is(err, gateway.ErrStamper) {
+		return "timestamp.url and timestamp.ca in config.yaml (docs/operations.md)"
+	}
 	return ""
 }
 
