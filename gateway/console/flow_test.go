@@ -333,3 +333,25 @@ func FuzzFlowCookie(f *testing.F) {
 		split(text)
 	})
 }
+
+// A cookie and a state belong to one provider, client and process.
+func TestFlowIsOfOneProvider(t *testing.T) {
+	now := time.Now()
+	mine, theirs := [32]byte{1}, [32]byte{2}
+	f := newFlows()
+	flow, c := f.begin(mine, "/cases", now)
+	r := httptest.NewRequest(http.MethodGet, "/console/callback?state="+flow.State, nil)
+	r.AddCookie(c)
+	if _, _, _, err := f.finish(theirs, r, now); err != errFlow {
+		t.Errorf("with another provider: %v", err)
+	}
+	if _, _, _, err := newFlows().finish(mine, r, now); err != errFlow {
+		t.Errorf("after a restart: %v", err)
+	}
+	if got, place, name, err := f.finish(mine, r, now); err != nil || got != flow || place != "/cases" || name != c.Name {
+		t.Errorf("its own: %v, %q, %q", err, place, name)
+	}
+	if len(flow.State) != 43 || len(flow.Verifier) != 43 || flow.State == flow.Nonce || flow.Nonce == flow.Verifier || strings.Contains(c.Value, flow.Verifier) {
+		t.Error("the three secrets are not apart")
+	}
+}

@@ -173,7 +173,7 @@ func TestFinish(t *testing.T) {
 		"away":         {refusing(503, `{"error":"invalid_grant"}`), identity.ErrProvider, ""},
 		"garbage":      {refusing(200, `<html>eyJ`), identity.ErrProvider, ""},
 		"evil word":    {refusing(400, `{"error":"<script>EVIL"}`), identity.ErrSignIn, ": script"},
-		"to elsewhere": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "https://evil.example/", 307) }, identity.ErrProvider, ""},
+		"to elsewhere": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "https://evil.example/", http.StatusTemporaryRedirect) }, identity.ErrProvider, ""},
 	} {
 		t.Run("token endpoint "+name, func(t *testing.T) {
 			l.token = c.token
