@@ -32,9 +32,12 @@ func (l *loader) begin(ctx context.Context) error {
 	s := quote(l.schema)
 	return l.exec(ctx, "make schema", `BEGIN; CREATE SCHEMA `+s+`; SET LOCAL search_path = `+s+`, pg_catalog, pg_temp;
 		REVOKE ALL ON SCHEMA `+s+` FROM PUBLIC;
-		CREATE FUNCTION _refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-			RAISE EXCEPTION 'this data version of the query gateway is sealed: attach a new one' USING ERRCODE = '42501'; END $$`)
+		CREATE FUNCTION _refuse() RETURNS trigger LANGUAGE plpgsql AS $$`+refuseBody+`$$`)
 }
+
+// refuseBody is what meets every change of a version. Checks compare it byte by byte: with another text, versions must be attached again.
+const refuseBody = ` BEGIN
+			RAISE EXCEPTION 'this data version of the query gateway is sealed: attach a new one' USING ERRCODE = '42501'; END `
 
 // load copies all tables out of the version file, reads them back, and compares the digests of both.
 func (l *loader) load(ctx context.Context, version string, held []TableManifest) (sum [32]byte, size int64, err error) {

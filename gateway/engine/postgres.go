@@ -156,6 +156,9 @@ func (p *postgres) check(ctx context.Context) error {
 		if err := checkFence(ctx, c, p.schema); err != nil {
 			return err
 		}
+		if err := alone(ctx, c, p.schema); err != nil {
+			return err
+		}
 		if err := checkRows(ctx, c, p.catalog, p.version); err != nil {
 			return err
 		}
@@ -169,11 +172,35 @@ func (p *postgres) check(ctx context.Context) error {
 const longestCheck = 6 * time.Hour
 
 // sealOf reads what changes when anything about a schema's tables does, without reading a row: their files and sizes, and
-// the row versions of their definitions and of the triggers that refuse every change (xmin). It costs about a millisecond.
+// the row versions (xmin) of their definitions, of the triggers that refuse every change, and of all functions and operators of the schema: of the function that
+// refuses, and of any that would stand before PostgreSQL's own. It costs about a millisecond.
 func sealOf(schema string) string {
-	return `SELECT concat_ws(' ', c.relname, c.oid, c.relfilenode, c.relkind, c.xmin, pg_relation_size(c.oid), g.xmin, g.tgenabled)
+	of := `(SELECT oid FROM pg_namespace WHERE nspname = ` + literal(schema) + `)`
+	return `SELECT concat_ws(' ', c.relname, c.oid, c.relfilenode, c.relkind, c.xmin, pg_relation_size(c.oid),
+			(SELECT string_agg(concat_ws('/', oid, xmin), ',' ORDER BY oid) FROM pg_proc WHERE pronamespace = ` + of + `),
+			(SELECT string_agg(concat_ws('/', oid, xmin), ',' ORDER BY oid) FROM pg_operator WHERE oprnamespace = ` + of + `), g.xmin, g.tgenabled)
 		FROM pg_class c LEFT JOIN pg_trigger g ON g.tgrelid = c.oid AND g.tgname = 'sealed'
-		WHERE c.relkind NOT IN ('i', 'I', 't') AND c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = ` + literal(schema) + `) ORDER BY 1`
+		WHERE c.relkind NOT IN ('i', 'I', 't') AND c.relnamespace = ` + of + ` ORDER BY 1`
+}
+
+// alone checks that a schema is as attach made it where the seal cannot tell: rows of tables elsewhere that inherit from the version's would be read with them, and
+// functions and operators of the schema would be taken for PostgreSQL's own.
+func alone(ctx context.Context, c *pgconn.PgConn, schema string) error {
+	of := `(SELECT oid FROM pg_namespace WHERE nspname = ` + literal(schema) + `)`
+	for _, sql := range []string{
+		`SELECT 'x' FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhparent WHERE c.relnamespace = ` + of,
+		`SELECT 'x' FROM pg_proc WHERE pronamespace = ` + of + ` AND NOT (proname = '_refuse' AND pronargs = 0 AND prosrc = ` + literal(refuseBody) + `)`,
+		`SELECT 'x' FROM pg_operator WHERE oprnamespace = ` + of,
+	} {
+		found, err := pgTexts(ctx, c, sql)
+		if err != nil {
+			return err
+		}
+		if len(found) > 0 {
+			return fmt.Errorf("%w: something about the schema is not as it was made", ErrRows)
+		}
+	}
+	return nil
 }
 
 func readSeal(rows [][][]byte) (string, error) {

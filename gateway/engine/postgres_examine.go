@@ -73,6 +73,9 @@ func (x *examination) run(ctx context.Context, c *pgconn.PgConn) error {
 	if _, err := readSeal(rows[0].Rows); err != nil {
 		x.add("seals of schema "+x.schema, err, "somebody changed the version: attach the data again", false)
 	}
+	if err := alone(ctx, c, x.schema); err != nil {
+		x.add("contents of schema "+x.schema, err, "somebody added to the version: attach the data again", false)
+	}
 	start := time.Now()
 	err = checkRows(ctx, c, x.catalog, x.version)
 	x.add(fmt.Sprintf("all rows of schema %s are those that were attached (%.1f s)", x.schema, time.Since(start).Seconds()), err, "attach the data again: jali-gateway attach", false)

@@ -44,8 +44,9 @@ func fences(schema string) []fence {
 			sql: "SELECT 'x' FROM pg_roles WHERE rolname = current_user AND rolsuper", mend: "ALTER ROLE %r NOSUPERUSER",
 		},
 		{
-			what: "the role is a member of a role that reaches files, programs or every table", deny: true,
-			sql:  "SELECT quote_ident(rolname) FROM pg_roles WHERE rolname IN (" + dangerous + ") AND pg_has_role(current_user, oid, 'MEMBER')",
+			what: "the role is a member of a role that reaches files, programs or every table, or can become one", deny: true,
+			sql: "SELECT quote_ident(rolname) FROM pg_roles WHERE (rolname IN (" + dangerous + ") OR rolname <> current_user AND (rolsuper OR rolcreaterole OR rolreplication))" +
+				" AND pg_has_role(current_user, oid, 'MEMBER')",
 			mend: "REVOKE %s FROM %r",
 		},
 		{
@@ -60,9 +61,15 @@ func fences(schema string) []fence {
 			sql: "SELECT quote_ident(nspname) FROM pg_namespace WHERE nspname = " + s + " AND has_schema_privilege(oid, 'CREATE')", mend: "REVOKE CREATE ON SCHEMA %s FROM %r, PUBLIC",
 		},
 		{
-			what: "the role can make databases or roles, replicate, or pass row security by",
-			sql:  "SELECT 'x' FROM pg_roles WHERE rolname = current_user AND NOT rolsuper AND (rolcreatedb OR rolcreaterole OR rolreplication OR rolbypassrls)",
-			mend: "ALTER ROLE %r NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS",
+			// Before PostgreSQL 16, who can make roles can become a member of every one but superusers.
+			what: "the role can make roles, or replicate", deny: true,
+			sql:  "SELECT 'x' FROM pg_roles WHERE rolname = current_user AND NOT rolsuper AND (rolcreaterole OR rolreplication)",
+			mend: "ALTER ROLE %r NOCREATEROLE NOREPLICATION",
+		},
+		{
+			what: "the role can make databases, or pass row security by",
+			sql:  "SELECT 'x' FROM pg_roles WHERE rolname = current_user AND NOT rolsuper AND (rolcreatedb OR rolbypassrls)",
+			mend: "ALTER ROLE %r NOCREATEDB NOBYPASSRLS",
 		},
 		{
 			what: "the role can make things in other schemas",

@@ -75,6 +75,37 @@ func testSealed(t *testing.T, a *agency) {
 	if _, err := countPersons(t, e); err != nil {
 		t.Fatal(err)
 	}
+	// The function that refuses made to allow, one value changed in place, and the function put back: no file, size, table or trigger has changed.
+	wanted := a.SQL(t, "agency", "SELECT pg_get_functiondef('"+schema+"._refuse'::regproc)")
+	a.SQL(t, "agency", "CREATE OR REPLACE FUNCTION "+schema+"._refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$")
+	if _, err := countPersons(t, e); !errors.Is(err, errUnchecked) {
+		t.Fatalf("after the function was replaced: %v", err)
+	}
+	if err := e.store.(*postgres).check(t.Context()); !errors.Is(err, ErrRows) {
+		t.Fatalf("check after the function was replaced: %v", err)
+	}
+	a.SQL(t, "agency", wanted)
+	awaitSeal(t, e)
+	// Rows in a table elsewhere that inherits: they would be counted too, and the version's own tables do not change when they come.
+	a.SQL(t, "agency", "CREATE SCHEMA aside; CREATE TABLE aside.more (LIKE "+schema+".person INCLUDING CONSTRAINTS); ALTER TABLE aside.more INHERIT "+schema+".person")
+	if _, err := countPersons(t, e); !errors.Is(err, errUnchecked) {
+		t.Fatalf("after INHERIT: %v", err)
+	}
+	if err := e.store.(*postgres).check(t.Context()); !errors.Is(err, ErrRows) {
+		t.Fatalf("check after INHERIT: %v", err)
+	}
+	a.SQL(t, "agency", "DROP SCHEMA aside CASCADE")
+	awaitSeal(t, e)
+	// An operator or function before PostgreSQL's own.
+	a.SQL(t, "agency", "CREATE FUNCTION "+schema+".abs(integer) RETURNS integer LANGUAGE sql AS 'SELECT 1'")
+	if _, err := countPersons(t, e); !errors.Is(err, errUnchecked) {
+		t.Fatalf("after CREATE FUNCTION: %v", err)
+	}
+	if err := e.store.(*postgres).check(t.Context()); !errors.Is(err, ErrRows) {
+		t.Fatalf("check after CREATE FUNCTION: %v", err)
+	}
+	a.SQL(t, "agency", "DROP FUNCTION "+schema+".abs(integer)")
+	awaitSeal(t, e)
 	// One value changed and the trigger put back as it was: the row version of its definition tells.
 	a.SQL(t, "agency", `ALTER TABLE `+schema+`.person DISABLE TRIGGER sealed; UPDATE `+schema+`.person SET sex = 3 - sex WHERE ctid = '(0,1)';
 		ALTER TABLE `+schema+`.person ENABLE ALWAYS TRIGGER sealed`)
@@ -193,6 +224,9 @@ func testFence(t *testing.T, a *agency) {
 		{"GRANT pg_execute_server_program TO jali_reader", "REVOKE pg_execute_server_program FROM jali_reader"},
 		{"GRANT INSERT (sex) ON %s.person TO jali_reader", "REVOKE INSERT (sex) ON %s.person FROM jali_reader"},
 		{"GRANT DELETE ON %s.event TO PUBLIC", "REVOKE DELETE ON %s.event FROM PUBLIC"},
+		{"CREATE ROLE master SUPERUSER; GRANT master TO jali_reader", "DROP ROLE master"},
+		{"CREATE ROLE maker CREATEROLE; GRANT maker TO jali_reader", "DROP ROLE maker"},
+		{"ALTER ROLE jali_reader CREATEROLE", "ALTER ROLE jali_reader NOCREATEROLE"},
 		{"GRANT jali_owner TO jali_reader", "REVOKE jali_owner FROM jali_reader"},
 		{"GRANT CREATE ON SCHEMA %s TO jali_reader", "REVOKE CREATE ON SCHEMA %s FROM jali_reader"},
 	} {
