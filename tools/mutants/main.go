@@ -160,15 +160,34 @@ func healthy(ctx context.Context, root string, mutants []mutant) error {
 		}
 	}
 	for _, pkg := range order {
-		failed, text, err := test(ctx, root, pkg, "^("+strings.Join(tests[pkg], "|")+")$")
-		if err != nil {
-			return err
-		}
-		if failed {
-			return fmt.Errorf("tests of %s fail on the unchanged source:\n%s", pkg, text)
+		for _, pattern := range together(tests[pkg]) {
+			failed, text, err := test(ctx, root, pkg, pattern)
+			if err != nil {
+				return err
+			}
+			if failed {
+				return fmt.Errorf("tests of %s fail on the unchanged source:\n%s", pkg, text)
+			}
 		}
 	}
 	return nil
+}
+
+// together are the patterns that run all of some tests. A subtest, "TestName/sub", goes by itself: within parentheses go test takes the slash for a letter, and
+// would run nothing.
+func together(names []string) []string {
+	var whole, out []string
+	for _, name := range names {
+		if strings.Contains(name, "/") {
+			out = append(out, "^"+name+"$")
+		} else {
+			whole = append(whole, name)
+		}
+	}
+	if len(whole) > 0 {
+		out = append(out, "^("+strings.Join(whole, "|")+")$")
+	}
+	return out
 }
 
 // kill applies the patch, runs the killers until one fails, and takes the patch back.
@@ -204,6 +223,9 @@ func (m mutant) kill(ctx context.Context, root string) (killer string, err error
 	return "", nil
 }
 
+// none is what go test says when a pattern matches nothing: such a killer never kills.
+var none = []byte("no tests to run")
+
 // test reports whether the tests fail. A process that ends by itself in a crash has failed too.
 func test(ctx context.Context, root, pkg, run string) (failed bool, text []byte, err error) {
 	cmd := exec.CommandContext(ctx, "go", "test", "-count=1", "-p", "1", "-timeout", "10m", "-run", run, "./"+pkg)
@@ -224,6 +246,9 @@ func test(ctx context.Context, root, pkg, run string) (failed bool, text []byte,
 	var ended *exec.ExitError
 	if err != nil && !errors.As(err, &ended) {
 		return false, text, fmt.Errorf("run tests of %s: %w", pkg, err)
+	}
+	if bytes.Contains(text, none) {
+		return false, text, fmt.Errorf("%s in %s: %s", run, pkg, none)
 	}
 	return err != nil, text, nil
 }
