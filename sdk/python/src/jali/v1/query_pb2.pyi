@@ -91,13 +91,15 @@ class QueryRequest(_message.Message):
     def __init__(self, agreement: _Optional[str] = ..., purpose: _Optional[str] = ..., dataset: _Optional[str] = ..., sql: _Optional[str] = ..., error: _Optional[str] = ..., error_for: _Optional[_Mapping[str, str]] = ..., request_id: _Optional[str] = ..., quote_id: _Optional[str] = ...) -> None: ...
 
 class QueryResponse(_message.Message):
-    __slots__ = ["analysis", "budget", "columns", "decision", "hidden_groups", "notes", "price_pu", "receipt", "replayed", "result", "rows", "slots_off", "view_columns", "view_rows"]
+    __slots__ = ["analysis", "budget", "columns", "decision", "hidden_groups", "json_bytes", "notes", "padding", "price_pu", "receipt", "replayed", "result", "rows", "slots_off", "view_columns", "view_rows"]
     ANALYSIS_FIELD_NUMBER: _ClassVar[int]
     BUDGET_FIELD_NUMBER: _ClassVar[int]
     COLUMNS_FIELD_NUMBER: _ClassVar[int]
     DECISION_FIELD_NUMBER: _ClassVar[int]
     HIDDEN_GROUPS_FIELD_NUMBER: _ClassVar[int]
+    JSON_BYTES_FIELD_NUMBER: _ClassVar[int]
     NOTES_FIELD_NUMBER: _ClassVar[int]
+    PADDING_FIELD_NUMBER: _ClassVar[int]
     PRICE_PU_FIELD_NUMBER: _ClassVar[int]
     RECEIPT_FIELD_NUMBER: _ClassVar[int]
     REPLAYED_FIELD_NUMBER: _ClassVar[int]
@@ -111,7 +113,9 @@ class QueryResponse(_message.Message):
     columns: _containers.RepeatedCompositeFieldContainer[ResultColumn]
     decision: int
     hidden_groups: int
+    json_bytes: int
     notes: _containers.RepeatedScalarFieldContainer[str]
+    padding: _containers.RepeatedScalarFieldContainer[str]
     price_pu: int
     receipt: bytes
     replayed: bool
@@ -120,7 +124,7 @@ class QueryResponse(_message.Message):
     slots_off: bool
     view_columns: _containers.RepeatedCompositeFieldContainer[ViewColumn]
     view_rows: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, result: _Optional[bytes] = ..., columns: _Optional[_Iterable[_Union[ResultColumn, _Mapping]]] = ..., rows: _Optional[_Iterable[_Union[ResultRow, _Mapping]]] = ..., hidden_groups: _Optional[int] = ..., price_pu: _Optional[int] = ..., budget: _Optional[_Union[Budget, _Mapping]] = ..., replayed: bool = ..., receipt: _Optional[bytes] = ..., decision: _Optional[int] = ..., slots_off: bool = ..., view_columns: _Optional[_Iterable[_Union[ViewColumn, _Mapping]]] = ..., view_rows: _Optional[_Iterable[int]] = ..., notes: _Optional[_Iterable[str]] = ..., analysis: _Optional[bytes] = ...) -> None: ...
+    def __init__(self, result: _Optional[bytes] = ..., columns: _Optional[_Iterable[_Union[ResultColumn, _Mapping]]] = ..., rows: _Optional[_Iterable[_Union[ResultRow, _Mapping]]] = ..., hidden_groups: _Optional[int] = ..., price_pu: _Optional[int] = ..., budget: _Optional[_Union[Budget, _Mapping]] = ..., replayed: bool = ..., receipt: _Optional[bytes] = ..., decision: _Optional[int] = ..., slots_off: bool = ..., view_columns: _Optional[_Iterable[_Union[ViewColumn, _Mapping]]] = ..., view_rows: _Optional[_Iterable[int]] = ..., notes: _Optional[_Iterable[str]] = ..., analysis: _Optional[bytes] = ..., json_bytes: _Optional[int] = ..., padding: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class QuoteRequest(_message.Message):
     __slots__ = ["agreement", "dataset", "error", "error_for", "purpose", "sql"]
@@ -146,7 +150,7 @@ class QuoteRequest(_message.Message):
     def __init__(self, agreement: _Optional[str] = ..., purpose: _Optional[str] = ..., dataset: _Optional[str] = ..., sql: _Optional[str] = ..., error: _Optional[str] = ..., error_for: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class QuoteResponse(_message.Message):
-    __slots__ = ["allowed", "budget", "detectable", "error95", "expires_at", "fits", "hiding", "lines", "plan", "population", "price_pu", "quote_id", "reasons", "warnings"]
+    __slots__ = ["allowed", "budget", "detectable", "error95", "expires_at", "fits", "hiding", "lines", "plan", "population", "price_pu", "quote_id", "reasons", "unit", "warnings"]
     ALLOWED_FIELD_NUMBER: _ClassVar[int]
     BUDGET_FIELD_NUMBER: _ClassVar[int]
     DETECTABLE_FIELD_NUMBER: _ClassVar[int]
@@ -160,6 +164,7 @@ class QuoteResponse(_message.Message):
     PRICE_PU_FIELD_NUMBER: _ClassVar[int]
     QUOTE_ID_FIELD_NUMBER: _ClassVar[int]
     REASONS_FIELD_NUMBER: _ClassVar[int]
+    UNIT_FIELD_NUMBER: _ClassVar[int]
     WARNINGS_FIELD_NUMBER: _ClassVar[int]
     allowed: bool
     budget: Budget
@@ -174,8 +179,9 @@ class QuoteResponse(_message.Message):
     price_pu: int
     quote_id: str
     reasons: _containers.RepeatedCompositeFieldContainer[Reason]
+    unit: str
     warnings: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, allowed: bool = ..., reasons: _Optional[_Iterable[_Union[Reason, _Mapping]]] = ..., quote_id: _Optional[str] = ..., expires_at: _Optional[int] = ..., price_pu: _Optional[int] = ..., lines: _Optional[_Iterable[_Union[PriceLine, _Mapping]]] = ..., error95: _Optional[_Iterable[_Union[OutputError, _Mapping]]] = ..., plan: _Optional[_Union[PlanSummary, _Mapping]] = ..., budget: _Optional[_Union[Budget, _Mapping]] = ..., population: _Optional[str] = ..., fits: _Optional[str] = ..., warnings: _Optional[_Iterable[str]] = ..., detectable: _Optional[_Iterable[_Union[OutputError, _Mapping]]] = ..., hiding: _Optional[_Iterable[_Union[SizeError, _Mapping]]] = ...) -> None: ...
+    def __init__(self, allowed: bool = ..., reasons: _Optional[_Iterable[_Union[Reason, _Mapping]]] = ..., quote_id: _Optional[str] = ..., expires_at: _Optional[int] = ..., price_pu: _Optional[int] = ..., lines: _Optional[_Iterable[_Union[PriceLine, _Mapping]]] = ..., error95: _Optional[_Iterable[_Union[OutputError, _Mapping]]] = ..., plan: _Optional[_Union[PlanSummary, _Mapping]] = ..., budget: _Optional[_Union[Budget, _Mapping]] = ..., population: _Optional[str] = ..., fits: _Optional[str] = ..., warnings: _Optional[_Iterable[str]] = ..., detectable: _Optional[_Iterable[_Union[OutputError, _Mapping]]] = ..., hiding: _Optional[_Iterable[_Union[SizeError, _Mapping]]] = ..., unit: _Optional[str] = ...) -> None: ...
 
 class Reason(_message.Message):
     __slots__ = ["code", "hint", "text"]
