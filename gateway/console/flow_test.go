@@ -245,6 +245,12 @@ func TestProviderFails(t *testing.T) {
 	if got := b.ask("GET", "/console/signin?return=/cases").Header.Get("Location"); got != "/console/#problem=provider/cases" {
 		t.Errorf("without a provider it leads to %q", got)
 	}
+	for range 50 {
+		b.ask("GET", "/console/signin")
+	}
+	if lines := strings.Count(p.told.String(), "level=ERROR"); lines < 2 || lines > 5 {
+		t.Errorf("strangers wrote %d lines of the operator's log", lines)
+	}
 	if good, failed := p.record(); good != 0 || failed != 0 {
 		t.Errorf("on record: %d sign-ins and %d entries of failures", good, failed)
 	}
@@ -302,10 +308,11 @@ func TestSignInsAreBounded(t *testing.T) {
 	}
 	// Many networks: memory has an end, and what was used stays used until its own end.
 	first := name(-2)
-	for i := range mostUsed + mostNetworks {
-		f.use(name(1000+i), netip.AddrFrom4([4]byte{10, byte(i >> 8), byte(i), 1}), now.Add(FlowLife), now)
+	for i := range mostUsed + 2*mostNetworks {
+		network := i / 3
+		f.use(name(1000+i), netip.AddrFrom4([4]byte{10, byte(network >> 8), byte(network), 1}), now.Add(FlowLife), now)
 	}
-	if len(f.used) > mostUsed || len(f.networks) > mostNetworks {
+	if len(f.used) != mostUsed || len(f.networks) != mostNetworks {
 		t.Errorf("%d answers and %d networks are remembered", len(f.used), len(f.networks))
 	}
 	later := now.Add(FlowLife - time.Second)

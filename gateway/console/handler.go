@@ -14,6 +14,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"jali/gateway"
 	"jali/gateway/identity"
 )
@@ -37,6 +39,7 @@ type Handler struct {
 	flows    *flows
 	gateway  *gateway.Gateway
 	operator *slog.Logger
+	faults   rate.Sometimes // lines of the operator's log that strangers can cause
 	files    fs.FS
 }
 
@@ -49,7 +52,7 @@ func NewHandler(g *gateway.Gateway, s *Sessions, operator *slog.Logger) *Handler
 	if operator == nil {
 		operator = slog.New(slog.DiscardHandler)
 	}
-	return &Handler{sessions: s, flows: newFlows(), gateway: g, operator: operator, files: files}
+	return &Handler{sessions: s, flows: newFlows(), gateway: g, operator: operator, faults: rate.Sometimes{First: 3, Interval: 10 * time.Second}, files: files}
 }
 
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {

@@ -41,7 +41,7 @@ func (h *Handler) toProvider(w http.ResponseWriter, r *http.Request) {
 	flow, cookie := h.flows.begin(in.ID(), place, h.sessions.now())
 	address, err := in.Address(r.Context(), flow)
 	if err != nil {
-		h.operator.Error("nobody can sign in with a browser", "err", err)
+		h.faults.Do(func() { h.operator.Error("nobody can sign in with a browser", "err", err) })
 		h.back(w, problemProvider, place)
 		return
 	}
@@ -103,7 +103,7 @@ func (h *Handler) failed(w http.ResponseWriter, r *http.Request, err error, plac
 	problem := problemFlow
 	switch {
 	case errors.Is(err, identity.ErrProvider):
-		h.operator.Error("a sign-in with a browser failed", "err", err)
+		h.faults.Do(func() { h.operator.Error("a sign-in with a browser failed", "err", err) })
 		h.back(w, problemProvider, place)
 		return
 	case errors.Is(err, errBusy):
