@@ -11,7 +11,7 @@
 //   - Errors come from one function, [toStatus]. To the network it passes a gateway.Refusal, which holds nothing that depends on data, and for
 //     everything else a constant text. After a charge there is one constant error.
 //   - Logs and metrics hold method, code, a coarse duration and the first digits of the caller's key: never SQL, ids, names, values or exact durations.
-//   - Answers are not compressed: the length on the wire follows from the answer's shape.
+//   - Answers are not compressed, and filled up to the widest answer of their shape ([padded]): their length on the wire follows from that shape.
 //   - When the context of [Serve] ends, the port closes to new connections and requests under way are finished.
 //
 // Not guaranteed: nothing here covers timing. The response slots do, in package gateway; what this package adds after them depends on the size of the answer,
