@@ -125,6 +125,9 @@ func (g *Gateway) SetBudget(ctx context.Context, population string, pu budget.PU
 		unit = unitRho
 	}
 	act, err := g.setCap(ctx, unit, "", population, pu.Nano(), delta, approver, order)
+	if unit == unitCells {
+		act.Unit = unit
+	}
 	if err == nil && !g.knowsPopulation(population) {
 		act.Warnings = append(act.Warnings, fmt.Sprintf("no active dataset has the population %s", population))
 	}

@@ -53,6 +53,7 @@ type Remaining struct{ Agreement, Population budget.PU }
 type Offer struct {
 	Allowed bool
 	Label   string // as Answer.Label
+	Unit    string // of price and budget: as Ledger.Unit
 	Reasons []policy.Reason
 	ID      string
 	Expires time.Time
@@ -135,6 +136,7 @@ type Activated struct {
 	Digest string
 	// Warnings name what looks like a mistake but may be meant.
 	Warnings []string
+	Unit     string // of a budget: as Ledger.Unit
 }
 
 // Status is the operator's view.

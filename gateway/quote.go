@@ -26,7 +26,7 @@ func (g *Gateway) Quote(ctx context.Context, who identity.Principal, req Request
 	if refusal := g.price(a); refusal != nil {
 		return Offer{}, refusal
 	}
-	offer := Offer{Label: a.label(), Price: a.cost, Budget: g.visible(a), Population: "sufficient", Plan: OfferPlan{
+	offer := Offer{Label: a.label(), Unit: a.unit(), Price: a.cost, Budget: g.visible(a), Population: "sufficient", Plan: OfferPlan{
 		Dataset: a.data.catalog.ID, Version: a.data.version,
 		Formulation: formulation(a.plan), Mechanism: a.promise(),
 		Columns: a.plan.Columns, Cells: a.plan.Cells,

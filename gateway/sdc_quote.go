@@ -15,6 +15,14 @@ func (a *ask) label() string {
 	return ""
 }
 
+// unit is what price and budget count, as Ledger.Unit says it.
+func (a *ask) unit() string {
+	if a.controlled() {
+		return unitCells
+	}
+	return ""
+}
+
 // promise is the quote's sentence about what protects the answer.
 func (a *ask) promise() string {
 	if a.controlled() {

@@ -133,8 +133,8 @@ func newWard(t *testing.T, people []patient, rules ...string) *office {
 			t.Fatal(err)
 		}
 	}
-	if _, err := s.SetBudget(ctx, "ward", 1_000_000, 0, "test", "test"); err != nil {
-		t.Fatal(err)
+	if act, err := s.SetBudget(ctx, "ward", 1_000_000, 0, "test", "test"); err != nil || act.Unit != "cells" {
+		t.Fatal(act, err)
 	}
 	return s
 }
@@ -227,7 +227,7 @@ func TestControlled(t *testing.T) {
 	people := patients(2000)
 	s := newWard(t, people)
 	q, err := s.Quote(t.Context(), uma, onWard(uma, "SELECT region, sex, COUNT(*) AS n FROM person GROUP BY region, sex"))
-	if err != nil || !q.Allowed || q.Label != protect.ControlledLabel || q.Plan.HideBelow != 11 || q.Price.Rho.PU() != 8 || len(q.Error95) != 1 || q.Error95[0].Value != 2 {
+	if err != nil || !q.Allowed || q.Label != protect.ControlledLabel || q.Unit != "cells" || q.Plan.HideBelow != 11 || q.Price.Rho.PU() != 8 || len(q.Error95) != 1 || q.Error95[0].Value != 2 {
 		t.Fatalf("quote %+v, %v", q, err)
 	}
 	a, err := s.Answer(t.Context(), uma, onWard(uma, "SELECT region, sex, COUNT(*) AS n FROM person GROUP BY region, sex"))

@@ -29,6 +29,8 @@ type Ledger struct {
 	// PopulationCapPU and PopulationSpentPU are nil unless the caller may see them.
 	PopulationCapPU   *int64 `json:"population_cap_pu"`
 	PopulationSpentPU *int64 `json:"population_spent_pu"`
+	// Unit is what the amounts count: "cells" in mode sdc, where epsilon means nothing and is 0; empty: privacy units.
+	Unit string `json:"unit,omitempty"`
 }
 
 // Charge is one paid question.
@@ -61,7 +63,7 @@ func budgetOf(m *jaliv1.GetBudgetResponse) *BudgetReport {
 	for _, l := range m.GetLedgers() {
 		ledger := Ledger{
 			Population: l.GetPopulation(), CapPU: l.GetCapPu(), SpentPU: l.GetSpentPu(), RemainingPU: l.GetRemainingPu(),
-			SpentEpsilon: l.GetSpentEpsilon(), CapEpsilon: l.GetCapEpsilon(), PopulationState: l.GetPopulationState(),
+			SpentEpsilon: l.GetSpentEpsilon(), CapEpsilon: l.GetCapEpsilon(), PopulationState: l.GetPopulationState(), Unit: l.GetUnit(),
 		}
 		// A population without a cap cannot exist, so no cap means not shown.
 		if total, spent := l.GetPopulationCapPu(), l.GetPopulationSpentPu(); total > 0 {

@@ -34,6 +34,8 @@ type Quote struct {
 	Detectable []OutputError `json:"detectable,omitempty"`
 	// Hiding is the chance that a group of N is hidden by its noise.
 	Hiding []SizeError `json:"hiding,omitempty"`
+	// Unit is what the price and the budget count: "cells" in mode sdc; empty: privacy units.
+	Unit string `json:"unit,omitempty"`
 }
 
 // OutputError is the half-width of an output at 95 %. For means and the like it depends on how many persons are in the group;
@@ -143,7 +145,7 @@ func quoteOf(m *jaliv1.QuoteResponse) *Quote {
 	q := &Quote{
 		Allowed: m.GetAllowed(), Reasons: []Reason{}, PricePU: m.GetPricePu(), Error95: []OutputError{},
 		ID: m.GetQuoteId(), Lines: []PriceLine{},
-		Budget: balanceOf(m.GetBudget()), Population: m.GetPopulation(), Fits: m.GetFits(), Warnings: m.GetWarnings(),
+		Budget: balanceOf(m.GetBudget()), Population: m.GetPopulation(), Fits: m.GetFits(), Unit: m.GetUnit(), Warnings: m.GetWarnings(),
 	}
 	if at := m.GetExpiresAt(); at > 0 {
 		q.ExpiresAt = time.Unix(at, 0).UTC()

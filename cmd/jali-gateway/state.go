@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -71,7 +72,7 @@ func budgetCommand() *cobra.Command {
 	set := &cobra.Command{
 		Use:   "set --dir D --population P --pu N",
 		Short: "Set the cap of a population: one decision of the regulator, one entry",
-		Long: `Set the cap of a population in privacy units (1 PU = 1e-5 rho). 15,727 PU is eps = 3 at delta = 1e-7. The cap is for
+		Long: `Set the cap of a population in privacy units (1 PU = 1e-5 rho), or, in mode sdc, in cells. 15,727 PU is eps = 3 at delta = 1e-7. The cap is for
 the lifetime of the population: nothing refreshes it, and what is spent stays spent. Questions whose group keys come from the
 data also spend delta; its cap is the delta at which privacy units are shown as epsilon, unless --delta says otherwise.`,
 		Args: cobra.NoArgs,
@@ -89,7 +90,7 @@ data also spend delta; its cap is the delta at which privacy units are shown as 
 					return err
 				}
 				warn(cmd, act)
-				fmt.Fprintf(cmd.OutOrStdout(), "population %s: cap %d PU (entry %d of the audit log)\n", population, pu, act.GetSeq())
+				fmt.Fprintf(cmd.OutOrStdout(), "population %s: cap %d %s (entry %d of the audit log)\n", population, pu, cmp.Or(act.GetUnit(), "PU"), act.GetSeq())
 				return nil
 			})
 		},

@@ -2,7 +2,10 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -49,14 +52,14 @@ func (a *app) budgetCommand() *cobra.Command {
 
 func (a *app) showBudget(r *sdk.BudgetReport) error {
 	var b bytes.Buffer
-	ledgers := newSheet("population", "cap PU", "spent PU", "left PU", "epsilon spent", "of", "population's own").numbers(1, 2, 3, 4, 5)
+	ledgers := newSheet("population", "cap", "spent", "left", "unit", "epsilon spent", "of", "population's own").numbers(1, 2, 3, 5, 6)
 	for _, l := range r.Ledgers {
 		state := l.PopulationState
 		if l.PopulationCapPU != nil {
-			state = fmt.Sprintf("%s (%d of %d PU spent)", state, *l.PopulationSpentPU, *l.PopulationCapPU)
+			state = fmt.Sprintf("%s (%d of %d %s spent)", state, *l.PopulationSpentPU, *l.PopulationCapPU, unitOf(l.Unit))
 		}
 		ledgers.add(l.Population, strconv.FormatInt(l.CapPU, 10), strconv.FormatInt(l.SpentPU, 10), strconv.FormatInt(l.RemainingPU, 10),
-			fmt.Sprintf("%.3f", l.SpentEpsilon), fmt.Sprintf("%.3f", l.CapEpsilon), state)
+			unitOf(l.Unit), epsilon(l, l.SpentEpsilon), epsilon(l, l.CapEpsilon), state)
 	}
 	fmt.Fprintf(&b, "%s %s\n\n", a.screen.out.bold("agreement"), cell(r.Agreement))
 	if err := ledgers.draw(&b, a.screen.out); err != nil {
@@ -68,14 +71,43 @@ func (a *app) showBudget(r *sdk.BudgetReport) error {
 			return err
 		}
 	}
-	fmt.Fprintf(&b, "\n1 PU is 1e-5 rho (zCDP); epsilon at delta = 1e-7, rounded up. Charges are never refunded.\n")
+	fmt.Fprintln(&b)
+	units := map[string]string{}
+	for _, l := range r.Ledgers {
+		units[l.Population] = unitOf(l.Unit)
+	}
+	if slices.Contains(slices.Collect(maps.Values(units)), privacyUnits) || len(units) == 0 {
+		fmt.Fprintln(&b, "1 PU is 1e-5 rho (zCDP); epsilon at delta = 1e-7, rounded up.")
+	}
+	if slices.Contains(slices.Collect(maps.Values(units)), "cells") {
+		fmt.Fprintln(&b, "In mode sdc each figure of each group is a cell, shown or withheld. There is no epsilon: no formal guarantee stands behind it.")
+	}
+	fmt.Fprintln(&b, "Charges are never refunded.")
 	return a.print(b.Bytes())
 }
 
+// privacyUnits is the unit of what names none.
+const privacyUnits = "PU"
+
+// unitOf is the word for a unit of the wire.
+func unitOf(unit string) string { return cmp.Or(unit, privacyUnits) }
+
+// epsilon is shown where it means something.
+func epsilon(l sdk.Ledger, value float64) string {
+	if l.Unit != "" {
+		return "-"
+	}
+	return fmt.Sprintf("%.3f", value)
+}
+
 func chargeSheet(r *sdk.BudgetReport) *sheet {
-	s := newSheet("entry", "time", "population", "price PU", "outcome", "query").numbers(0, 3)
+	s := newSheet("entry", "time", "population", "price", "unit", "outcome", "query").numbers(0, 3)
+	units := map[string]string{}
+	for _, l := range r.Ledgers {
+		units[l.Population] = l.Unit
+	}
 	for _, c := range r.Charges {
-		s.add(strconv.FormatUint(c.Seq, 10), c.Time.Format(time.RFC3339), c.Population, strconv.FormatInt(c.PricePU, 10), c.Outcome, strings.Join(strings.Fields(c.Query), " "))
+		s.add(strconv.FormatUint(c.Seq, 10), c.Time.Format(time.RFC3339), c.Population, strconv.FormatInt(c.PricePU, 10), unitOf(units[c.Population]), c.Outcome, strings.Join(strings.Fields(c.Query), " "))
 	}
 	return s
 }

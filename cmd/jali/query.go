@@ -146,12 +146,16 @@ func (a *app) footer(w io.Writer, on ink, r *sdk.Result, form string, clamped bo
 	case r.HiddenGroups > 0:
 		line("hidden", "%d %s too few persons to show: every figure of theirs is withheld", r.HiddenGroups, plural(r.HiddenGroups, "group has", "groups have"))
 	}
-	if r.Replayed {
-		line("price", "0 PU: the stored answer of a question already paid for")
-	} else {
-		line("price", "%d PU", r.PricePU)
+	unit := privacyUnits
+	if r.Protection != "" {
+		unit = "cells"
 	}
-	line("left", "%s", balance(r.Budget))
+	if r.Replayed {
+		line("price", "0 %s: the stored answer of a question already paid for", unit)
+	} else {
+		line("price", "%d %s", r.PricePU, unit)
+	}
+	line("left", "%s", balance(r.Budget, unit))
 	line("receipt", "verified: %s", receiptLine(r.Receipt))
 	line("", "%s", sealLine(r.Receipt))
 	if r.Replayed && r.Receipt.SQL != "" && strings.TrimSpace(r.Receipt.SQL) != strings.TrimSpace(a.sql) {
@@ -185,10 +189,10 @@ func sealLine(r sdk.Receipt) string {
 	return "unsealed: no witness has cosigned yet; the operator alone vouches for the log's history"
 }
 
-func balance(b sdk.Balance) string {
-	text := fmt.Sprintf("%d PU in the agreement", b.AgreementRemainingPU)
+func balance(b sdk.Balance, unit string) string {
+	text := fmt.Sprintf("%d %s in the agreement", b.AgreementRemainingPU, unit)
 	if b.PopulationRemainingPU != nil {
-		text += fmt.Sprintf(", %d PU in the population", *b.PopulationRemainingPU)
+		text += fmt.Sprintf(", %d %s in the population", *b.PopulationRemainingPU, unit)
 	}
 	return text
 }

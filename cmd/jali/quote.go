@@ -67,7 +67,7 @@ func (a *app) showQuote(q *sdk.Quote, now time.Time) error {
 		fmt.Fprintf(&b, "%s %s\n", a.screen.out.bold(fmt.Sprintf("%-14s", name)), cell(fmt.Sprintf(format, args...)))
 	}
 	line("allowed", "%s", yes(q.Allowed))
-	line("price", "%d PU", q.PricePU)
+	line("price", "%d %s", q.PricePU, unitOf(q.Unit))
 	name := "error at 95 %"
 	for _, e := range q.Error95 {
 		if len(e.Sizes) == 0 {
@@ -98,7 +98,7 @@ func (a *app) showQuote(q *sdk.Quote, now time.Time) error {
 		}
 		line("hidden", "chance: %s", strings.Join(at, ", "))
 	}
-	line("left", "%s", balance(q.Budget))
+	line("left", "%s", balance(q.Budget, unitOf(q.Unit)))
 	if q.Population != "" {
 		line("population", "%s for this question", q.Population)
 	}

@@ -94,7 +94,7 @@ func activatedProto(a gateway.Activated, err error) (*jaliv1.Activated, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &jaliv1.Activated{Seq: a.Seq, Digest: a.Digest, Warnings: a.Warnings}, nil
+	return &jaliv1.Activated{Seq: a.Seq, Digest: a.Digest, Warnings: a.Warnings, Unit: a.Unit}, nil
 }
 
 func statusProto(s gateway.Status) *jaliv1.StatusResponse {

@@ -51,7 +51,7 @@ func budgetProto(r gateway.BudgetReport) *jaliv1.GetBudgetResponse {
 		out.Ledgers = append(out.Ledgers, &jaliv1.Ledger{
 			Population: l.Population, CapPu: int64(l.Cap), SpentPu: int64(l.Spent), RemainingPu: int64(l.Remaining),
 			SpentEpsilon: l.SpentEpsilon, CapEpsilon: l.CapEpsilon, PopulationState: l.PopulationState,
-			PopulationCapPu: int64(l.PopulationCap), PopulationSpentPu: int64(l.PopulationSpent),
+			PopulationCapPu: int64(l.PopulationCap), PopulationSpentPu: int64(l.PopulationSpent), Unit: l.Unit,
 		})
 	}
 	for _, c := range r.Charges {

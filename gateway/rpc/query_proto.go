@@ -33,7 +33,7 @@ func offerProto(o gateway.Offer) *jaliv1.QuoteResponse {
 		Allowed: o.Allowed, Reasons: reasonsProto(o.Reasons), QuoteId: o.ID,
 		PricePu: int64(o.Price.Rho.PU()), Lines: linesProto(o.Price.Lines),
 		Plan: planProto(o.Plan), Budget: remainingProto(o.Budget),
-		Population: o.Population, Fits: o.Fits, Warnings: o.Warnings,
+		Population: o.Population, Fits: o.Fits, Warnings: o.Warnings, Unit: o.Unit,
 	}
 	if !o.Expires.IsZero() {
 		out.ExpiresAt = o.Expires.Unix()

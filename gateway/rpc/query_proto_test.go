@@ -127,14 +127,14 @@ func TestOfferProto(t *testing.T) {
 		}}},
 		Error95: []gateway.OfferError{{Name: "n", Value: 5}, {Name: "m", Sizes: []gateway.SizeError{{N: 100, Value: 0.5}}}},
 		Plan:    gateway.OfferPlan{Dataset: "d", Version: "v", Formulation: "F0", Mechanism: "g", Columns: []string{"t.c"}, Cells: 4, RowsPerPerson: 3, GroupsPerPerson: 2, RowsPerGroup: 1, HideBelow: 10, Hash: "ab"},
-		Budget:  gateway.Remaining{Agreement: 7, Population: 9}, Population: "sufficient", Fits: "12", Warnings: []string{"w"},
+		Budget:  gateway.Remaining{Agreement: 7, Population: 9}, Population: "sufficient", Fits: "12", Warnings: []string{"w"}, Unit: "cells",
 	}
 	want := &jaliv1.QuoteResponse{
 		Allowed: true, Reasons: []*jaliv1.Reason{{Code: "c", Text: "t", Hint: "h"}}, QuoteId: "q1", ExpiresAt: 1_700_000_000, PricePu: 2,
 		Lines:   []*jaliv1.PriceLine{{Name: "sum(cost)", S2: "36893488147419103232", Sigma: 2, HalfWidth: 123.45, NanoRho: 20_000}},
 		Error95: []*jaliv1.OutputError{{Name: "n", Value: 5}, {Name: "m", Sizes: []*jaliv1.SizeError{{N: 100, Value: 0.5}}}},
 		Plan:    &jaliv1.PlanSummary{Dataset: "d", Version: "v", Formulation: "F0", Mechanism: "g", Columns: []string{"t.c"}, Cells: 4, RowsPerPerson: 3, GroupsPerPerson: 2, RowsPerGroup: 1, HideBelow: 10, Hash: "ab"},
-		Budget:  &jaliv1.Budget{AgreementRemainingPu: 7, PopulationRemainingPu: 9}, Population: "sufficient", Fits: "12", Warnings: []string{"w"},
+		Budget:  &jaliv1.Budget{AgreementRemainingPu: 7, PopulationRemainingPu: 9}, Population: "sufficient", Fits: "12", Warnings: []string{"w"}, Unit: "cells",
 	}
 	if diff := cmp.Diff(want, offerProto(offer), protocmp.Transform()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -147,12 +147,12 @@ func TestOfferProto(t *testing.T) {
 func TestBudgetProto(t *testing.T) {
 	report := gateway.BudgetReport{
 		Agreement: "a",
-		Ledgers:   []gateway.Ledger{{Population: "p", Cap: 10, Spent: 3, Remaining: 7, SpentEpsilon: 0.5, CapEpsilon: 1, PopulationState: "low", PopulationCap: -1, PopulationSpent: -1}},
+		Ledgers:   []gateway.Ledger{{Population: "p", Cap: 10, Spent: 3, Remaining: 7, SpentEpsilon: 0.5, CapEpsilon: 1, PopulationState: "low", PopulationCap: -1, PopulationSpent: -1, Unit: "cells"}},
 		Charges:   []gateway.Charge{{Seq: 4, Time: 5, Population: "p", Price: 3, Outcome: "RELEASE", Query: "q"}},
 	}
 	want := &jaliv1.GetBudgetResponse{
 		Agreement: "a",
-		Ledgers:   []*jaliv1.Ledger{{Population: "p", CapPu: 10, SpentPu: 3, RemainingPu: 7, SpentEpsilon: 0.5, CapEpsilon: 1, PopulationState: "low", PopulationCapPu: -1, PopulationSpentPu: -1}},
+		Ledgers:   []*jaliv1.Ledger{{Population: "p", CapPu: 10, SpentPu: 3, RemainingPu: 7, SpentEpsilon: 0.5, CapEpsilon: 1, PopulationState: "low", PopulationCapPu: -1, PopulationSpentPu: -1, Unit: "cells"}},
 		Charges:   []*jaliv1.Charge{{Seq: 4, Time: 5, Population: "p", PricePu: 3, Outcome: "RELEASE", Query: "q"}},
 	}
 	if diff := cmp.Diff(want, budgetProto(report), protocmp.Transform()); diff != "" {

@@ -491,7 +491,9 @@ type Activated struct {
 	Seq    uint64 `protobuf:"varint,1,opt,name=seq,proto3" json:"seq,omitempty"`
 	Digest string `protobuf:"bytes,2,opt,name=digest,proto3" json:"digest,omitempty"`
 	// What looks like a mistake but may be meant: names that no active dataset has.
-	Warnings      []string `protobuf:"bytes,3,rep,name=warnings,proto3" json:"warnings,omitempty"`
+	Warnings []string `protobuf:"bytes,3,rep,name=warnings,proto3" json:"warnings,omitempty"`
+	// Of a budget, what it counts: "cells" in mode sdc; empty: privacy units.
+	Unit          string `protobuf:"bytes,4,opt,name=unit,proto3" json:"unit,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -545,6 +547,13 @@ func (x *Activated) GetWarnings() []string {
 		return x.Warnings
 	}
 	return nil
+}
+
+func (x *Activated) GetUnit() string {
+	if x != nil {
+		return x.Unit
+	}
+	return ""
 }
 
 type ExportRequest struct {
@@ -1014,11 +1023,12 @@ const file_jali_v1_admin_proto_rawDesc = "" +
 	"\tdelta_e18\x18\x05 \x01(\x03B\a\xbaH\x04\"\x02(\x00R\bdeltaE18\"K\n" +
 	"\x15ActivatePolicyRequest\x12\x16\n" +
 	"\x06bundle\x18\x01 \x01(\fR\x06bundle\x12\x1a\n" +
-	"\bapprover\x18\x02 \x01(\tR\bapprover\"Q\n" +
+	"\bapprover\x18\x02 \x01(\tR\bapprover\"e\n" +
 	"\tActivated\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x04R\x03seq\x12\x16\n" +
 	"\x06digest\x18\x02 \x01(\tR\x06digest\x12\x1a\n" +
-	"\bwarnings\x18\x03 \x03(\tR\bwarnings\"=\n" +
+	"\bwarnings\x18\x03 \x03(\tR\bwarnings\x12\x12\n" +
+	"\x04unit\x18\x04 \x01(\tR\x04unit\"=\n" +
 	"\rExportRequest\x12\x10\n" +
 	"\x03dir\x18\x01 \x01(\tR\x03dir\x12\x1a\n" +
 	"\baudience\x18\x02 \x01(\tR\baudience\"\x0f\n" +

@@ -142,8 +142,10 @@ type Ledger struct {
 	PopulationState   string `protobuf:"bytes,7,opt,name=population_state,json=populationState,proto3" json:"population_state,omitempty"`
 	PopulationCapPu   int64  `protobuf:"varint,8,opt,name=population_cap_pu,json=populationCapPu,proto3" json:"population_cap_pu,omitempty"`
 	PopulationSpentPu int64  `protobuf:"varint,9,opt,name=population_spent_pu,json=populationSpentPu,proto3" json:"population_spent_pu,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// What the amounts count: "cells" in mode sdc, where they are no privacy units and have no eps; empty: privacy units.
+	Unit          string `protobuf:"bytes,10,opt,name=unit,proto3" json:"unit,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Ledger) Reset() {
@@ -237,6 +239,13 @@ func (x *Ledger) GetPopulationSpentPu() int64 {
 		return x.PopulationSpentPu
 	}
 	return 0
+}
+
+func (x *Ledger) GetUnit() string {
+	if x != nil {
+		return x.Unit
+	}
+	return ""
 }
 
 type Charge struct {
@@ -563,7 +572,7 @@ const file_jali_v1_budget_proto_rawDesc = "" +
 	"\x11GetBudgetResponse\x12\x1c\n" +
 	"\tagreement\x18\x01 \x01(\tR\tagreement\x12)\n" +
 	"\aledgers\x18\x02 \x03(\v2\x0f.jali.v1.LedgerR\aledgers\x12)\n" +
-	"\acharges\x18\x03 \x03(\v2\x0f.jali.v1.ChargeR\acharges\"\xca\x02\n" +
+	"\acharges\x18\x03 \x03(\v2\x0f.jali.v1.ChargeR\acharges\"\xde\x02\n" +
 	"\x06Ledger\x12\x1e\n" +
 	"\n" +
 	"population\x18\x01 \x01(\tR\n" +
@@ -576,7 +585,9 @@ const file_jali_v1_budget_proto_rawDesc = "" +
 	"capEpsilon\x12)\n" +
 	"\x10population_state\x18\a \x01(\tR\x0fpopulationState\x12*\n" +
 	"\x11population_cap_pu\x18\b \x01(\x03R\x0fpopulationCapPu\x12.\n" +
-	"\x13population_spent_pu\x18\t \x01(\x03R\x11populationSpentPu\"\x99\x01\n" +
+	"\x13population_spent_pu\x18\t \x01(\x03R\x11populationSpentPu\x12\x12\n" +
+	"\x04unit\x18\n" +
+	" \x01(\tR\x04unit\"\x99\x01\n" +
 	"\x06Charge\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x04R\x03seq\x12\x12\n" +
 	"\x04time\x18\x02 \x01(\x03R\x04time\x12\x1e\n" +

@@ -137,7 +137,9 @@ type QuoteResponse struct {
 	// n persons, a tenth of the comparison group with the outcome. No size: nothing below 100 would.
 	Detectable []*OutputError `protobuf:"bytes,13,rep,name=detectable,proto3" json:"detectable,omitempty"`
 	// The chance, 0 to 1, that a group of n is hidden by its noise. Empty: none ever is.
-	Hiding        []*SizeError `protobuf:"bytes,14,rep,name=hiding,proto3" json:"hiding,omitempty"`
+	Hiding []*SizeError `protobuf:"bytes,14,rep,name=hiding,proto3" json:"hiding,omitempty"`
+	// What the price and the budget count: "cells" in mode sdc; empty: privacy units.
+	Unit          string `protobuf:"bytes,15,opt,name=unit,proto3" json:"unit,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -268,6 +270,13 @@ func (x *QuoteResponse) GetHiding() []*SizeError {
 		return x.Hiding
 	}
 	return nil
+}
+
+func (x *QuoteResponse) GetUnit() string {
+	if x != nil {
+		return x.Unit
+	}
+	return ""
 }
 
 // Reason is one failed check of policy, budget or state.
@@ -1267,7 +1276,7 @@ const file_jali_v1_query_proto_rawDesc = "" +
 	"\terror_for\x18\x06 \x03(\v2#.jali.v1.QuoteRequest.ErrorForEntryB\b\xbaH\x05\x9a\x01\x02\x10@R\berrorFor\x1a;\n" +
 	"\rErrorForEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x88\x04\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x9c\x04\n" +
 	"\rQuoteResponse\x12\x18\n" +
 	"\aallowed\x18\x01 \x01(\bR\aallowed\x12)\n" +
 	"\areasons\x18\x02 \x03(\v2\x0f.jali.v1.ReasonR\areasons\x12\x19\n" +
@@ -1288,7 +1297,8 @@ const file_jali_v1_query_proto_rawDesc = "" +
 	"\n" +
 	"detectable\x18\r \x03(\v2\x14.jali.v1.OutputErrorR\n" +
 	"detectable\x12*\n" +
-	"\x06hiding\x18\x0e \x03(\v2\x12.jali.v1.SizeErrorR\x06hiding\"D\n" +
+	"\x06hiding\x18\x0e \x03(\v2\x12.jali.v1.SizeErrorR\x06hiding\x12\x12\n" +
+	"\x04unit\x18\x0f \x01(\tR\x04unit\"D\n" +
 	"\x06Reason\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\tR\x04code\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\x12\x12\n" +

@@ -13,7 +13,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14jali/v1/budget.proto\x12\x07jali.v1\"0\n\x10GetBudgetRequest\x12\x1c\n\tagreement\x18\x01 \x01(\tR\tagreement\"\x87\x01\n\x11GetBudgetResponse\x12\x1c\n\tagreement\x18\x01 \x01(\tR\tagreement\x12)\n\x07ledgers\x18\x02 \x03(\x0b\x32\x0f.jali.v1.LedgerR\x07ledgers\x12)\n\x07\x63harges\x18\x03 \x03(\x0b\x32\x0f.jali.v1.ChargeR\x07\x63harges\"\xca\x02\n\x06Ledger\x12\x1e\n\npopulation\x18\x01 \x01(\tR\npopulation\x12\x15\n\x06\x63\x61p_pu\x18\x02 \x01(\x03R\x05\x63\x61pPu\x12\x19\n\x08spent_pu\x18\x03 \x01(\x03R\x07spentPu\x12!\n\x0cremaining_pu\x18\x04 \x01(\x03R\x0bremainingPu\x12#\n\rspent_epsilon\x18\x05 \x01(\x01R\x0cspentEpsilon\x12\x1f\n\x0b\x63\x61p_epsilon\x18\x06 \x01(\x01R\ncapEpsilon\x12)\n\x10population_state\x18\x07 \x01(\tR\x0fpopulationState\x12*\n\x11population_cap_pu\x18\x08 \x01(\x03R\x0fpopulationCapPu\x12.\n\x13population_spent_pu\x18\t \x01(\x03R\x11populationSpentPu\"\x99\x01\n\x06\x43harge\x12\x10\n\x03seq\x18\x01 \x01(\x04R\x03seq\x12\x12\n\x04time\x18\x02 \x01(\x03R\x04time\x12\x1e\n\npopulation\x18\x03 \x01(\tR\npopulation\x12\x19\n\x08price_pu\x18\x04 \x01(\x03R\x07pricePu\x12\x18\n\x07outcome\x18\x05 \x01(\tR\x07outcome\x12\x14\n\x05query\x18\x06 \x01(\tR\x05query\"\x17\n\x15ListAgreementsRequest\"L\n\x16ListAgreementsResponse\x12\x32\n\nagreements\x18\x01 \x03(\x0b\x32\x12.jali.v1.AgreementR\nagreements\"\xdc\x02\n\tAgreement\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n\x07version\x18\x02 \x01(\x03R\x07version\x12\x14\n\x05title\x18\x03 \x01(\tR\x05title\x12\x14\n\x05state\x18\x04 \x01(\tR\x05state\x12\x18\n\x07parties\x18\x05 \x03(\tR\x07parties\x12\x1a\n\x08purposes\x18\x06 \x03(\tR\x08purposes\x12\x1a\n\x08\x64\x61tasets\x18\x07 \x03(\tR\x08\x64\x61tasets\x12\x14\n\x05kinds\x18\x08 \x03(\tR\x05kinds\x12\x12\n\x04mode\x18\t \x01(\tR\x04mode\x12\x1d\n\nvalid_from\x18\n \x01(\x03R\tvalidFrom\x12\x1f\n\x0bvalid_until\x18\x0b \x01(\x03R\nvalidUntil\x12\x1b\n\tmin_error\x18\x0c \x01(\x01R\x08minError\x12 \n\x0cmax_price_pu\x18\r \x01(\x03R\nmaxPricePu2\xa6\x01\n\rBudgetService\x12\x42\n\tGetBudget\x12\x19.jali.v1.GetBudgetRequest\x1a\x1a.jali.v1.GetBudgetResponse\x12Q\n\x0eListAgreements\x12\x1e.jali.v1.ListAgreementsRequest\x1a\x1f.jali.v1.ListAgreementsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14jali/v1/budget.proto\x12\x07jali.v1\"0\n\x10GetBudgetRequest\x12\x1c\n\tagreement\x18\x01 \x01(\tR\tagreement\"\x87\x01\n\x11GetBudgetResponse\x12\x1c\n\tagreement\x18\x01 \x01(\tR\tagreement\x12)\n\x07ledgers\x18\x02 \x03(\x0b\x32\x0f.jali.v1.LedgerR\x07ledgers\x12)\n\x07\x63harges\x18\x03 \x03(\x0b\x32\x0f.jali.v1.ChargeR\x07\x63harges\"\xde\x02\n\x06Ledger\x12\x1e\n\npopulation\x18\x01 \x01(\tR\npopulation\x12\x15\n\x06\x63\x61p_pu\x18\x02 \x01(\x03R\x05\x63\x61pPu\x12\x19\n\x08spent_pu\x18\x03 \x01(\x03R\x07spentPu\x12!\n\x0cremaining_pu\x18\x04 \x01(\x03R\x0bremainingPu\x12#\n\rspent_epsilon\x18\x05 \x01(\x01R\x0cspentEpsilon\x12\x1f\n\x0b\x63\x61p_epsilon\x18\x06 \x01(\x01R\ncapEpsilon\x12)\n\x10population_state\x18\x07 \x01(\tR\x0fpopulationState\x12*\n\x11population_cap_pu\x18\x08 \x01(\x03R\x0fpopulationCapPu\x12.\n\x13population_spent_pu\x18\t \x01(\x03R\x11populationSpentPu\x12\x12\n\x04unit\x18\n \x01(\tR\x04unit\"\x99\x01\n\x06\x43harge\x12\x10\n\x03seq\x18\x01 \x01(\x04R\x03seq\x12\x12\n\x04time\x18\x02 \x01(\x03R\x04time\x12\x1e\n\npopulation\x18\x03 \x01(\tR\npopulation\x12\x19\n\x08price_pu\x18\x04 \x01(\x03R\x07pricePu\x12\x18\n\x07outcome\x18\x05 \x01(\tR\x07outcome\x12\x14\n\x05query\x18\x06 \x01(\tR\x05query\"\x17\n\x15ListAgreementsRequest\"L\n\x16ListAgreementsResponse\x12\x32\n\nagreements\x18\x01 \x03(\x0b\x32\x12.jali.v1.AgreementR\nagreements\"\xdc\x02\n\tAgreement\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n\x07version\x18\x02 \x01(\x03R\x07version\x12\x14\n\x05title\x18\x03 \x01(\tR\x05title\x12\x14\n\x05state\x18\x04 \x01(\tR\x05state\x12\x18\n\x07parties\x18\x05 \x03(\tR\x07parties\x12\x1a\n\x08purposes\x18\x06 \x03(\tR\x08purposes\x12\x1a\n\x08\x64\x61tasets\x18\x07 \x03(\tR\x08\x64\x61tasets\x12\x14\n\x05kinds\x18\x08 \x03(\tR\x05kinds\x12\x12\n\x04mode\x18\t \x01(\tR\x04mode\x12\x1d\n\nvalid_from\x18\n \x01(\x03R\tvalidFrom\x12\x1f\n\x0bvalid_until\x18\x0b \x01(\x03R\nvalidUntil\x12\x1b\n\tmin_error\x18\x0c \x01(\x01R\x08minError\x12 \n\x0cmax_price_pu\x18\r \x01(\x03R\nmaxPricePu2\xa6\x01\n\rBudgetService\x12\x42\n\tGetBudget\x12\x19.jali.v1.GetBudgetRequest\x1a\x1a.jali.v1.GetBudgetResponse\x12Q\n\x0eListAgreements\x12\x1e.jali.v1.ListAgreementsRequest\x1a\x1f.jali.v1.ListAgreementsResponseb\x06proto3')
 
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, globals())
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'jali.v1.budget_pb2', globals())
@@ -25,15 +25,15 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _GETBUDGETRESPONSE._serialized_start=84
   _GETBUDGETRESPONSE._serialized_end=219
   _LEDGER._serialized_start=222
-  _LEDGER._serialized_end=552
-  _CHARGE._serialized_start=555
-  _CHARGE._serialized_end=708
-  _LISTAGREEMENTSREQUEST._serialized_start=710
-  _LISTAGREEMENTSREQUEST._serialized_end=733
-  _LISTAGREEMENTSRESPONSE._serialized_start=735
-  _LISTAGREEMENTSRESPONSE._serialized_end=811
-  _AGREEMENT._serialized_start=814
-  _AGREEMENT._serialized_end=1162
-  _BUDGETSERVICE._serialized_start=1165
-  _BUDGETSERVICE._serialized_end=1331
+  _LEDGER._serialized_end=572
+  _CHARGE._serialized_start=575
+  _CHARGE._serialized_end=728
+  _LISTAGREEMENTSREQUEST._serialized_start=730
+  _LISTAGREEMENTSREQUEST._serialized_end=753
+  _LISTAGREEMENTSRESPONSE._serialized_start=755
+  _LISTAGREEMENTSRESPONSE._serialized_end=831
+  _AGREEMENT._serialized_start=834
+  _AGREEMENT._serialized_end=1182
+  _BUDGETSERVICE._serialized_start=1185
+  _BUDGETSERVICE._serialized_end=1351
 # @@protoc_insertion_point(module_scope)

@@ -68,7 +68,7 @@ class GetBudgetResponse(_message.Message):
     def __init__(self, agreement: _Optional[str] = ..., ledgers: _Optional[_Iterable[_Union[Ledger, _Mapping]]] = ..., charges: _Optional[_Iterable[_Union[Charge, _Mapping]]] = ...) -> None: ...
 
 class Ledger(_message.Message):
-    __slots__ = ["cap_epsilon", "cap_pu", "population", "population_cap_pu", "population_spent_pu", "population_state", "remaining_pu", "spent_epsilon", "spent_pu"]
+    __slots__ = ["cap_epsilon", "cap_pu", "population", "population_cap_pu", "population_spent_pu", "population_state", "remaining_pu", "spent_epsilon", "spent_pu", "unit"]
     CAP_EPSILON_FIELD_NUMBER: _ClassVar[int]
     CAP_PU_FIELD_NUMBER: _ClassVar[int]
     POPULATION_CAP_PU_FIELD_NUMBER: _ClassVar[int]
@@ -78,6 +78,7 @@ class Ledger(_message.Message):
     REMAINING_PU_FIELD_NUMBER: _ClassVar[int]
     SPENT_EPSILON_FIELD_NUMBER: _ClassVar[int]
     SPENT_PU_FIELD_NUMBER: _ClassVar[int]
+    UNIT_FIELD_NUMBER: _ClassVar[int]
     cap_epsilon: float
     cap_pu: int
     population: str
@@ -87,7 +88,8 @@ class Ledger(_message.Message):
     remaining_pu: int
     spent_epsilon: float
     spent_pu: int
-    def __init__(self, population: _Optional[str] = ..., cap_pu: _Optional[int] = ..., spent_pu: _Optional[int] = ..., remaining_pu: _Optional[int] = ..., spent_epsilon: _Optional[float] = ..., cap_epsilon: _Optional[float] = ..., population_state: _Optional[str] = ..., population_cap_pu: _Optional[int] = ..., population_spent_pu: _Optional[int] = ...) -> None: ...
+    unit: str
+    def __init__(self, population: _Optional[str] = ..., cap_pu: _Optional[int] = ..., spent_pu: _Optional[int] = ..., remaining_pu: _Optional[int] = ..., spent_epsilon: _Optional[float] = ..., cap_epsilon: _Optional[float] = ..., population_state: _Optional[str] = ..., population_cap_pu: _Optional[int] = ..., population_spent_pu: _Optional[int] = ..., unit: _Optional[str] = ...) -> None: ...
 
 class ListAgreementsRequest(_message.Message):
     __slots__ = []
