@@ -20,6 +20,9 @@ var (
 	tooSlow  = withDetails(codes.DeadlineExceeded, "the request's body did not arrive in time", info("DEADLINE", 0))
 	noBody   = withDetails(codes.InvalidArgument, "the request has no body", info(string(gateway.Invalid), 0), hinted("send a JSON object"))
 
+	noKind = withDetails(codes.InvalidArgument, "the request does not say that its body is JSON", info(string(gateway.Invalid), 0),
+		hinted("send the header Content-Type: application/json (curl -H 'Content-Type: application/json')"))
+
 	noCompression = withDetails(codes.InvalidArgument, "the request is compressed", info(string(gateway.Invalid), 0),
 		hinted("send it as it is: requests are small, and what they unpack to is not bounded by their length"))
 )

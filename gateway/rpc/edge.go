@@ -129,6 +129,14 @@ func (e *edge) transcode(w http.ResponseWriter, r *http.Request, d dialect, cont
 		refuse(w, d, noCompression)
 		return
 	}
+	if r.Method == http.MethodPost {
+		kind, ok := d.spoken()
+		if !ok {
+			refuse(w, d, noKind)
+			return
+		}
+		r.Header.Set("Content-Type", kind)
+	}
 	// The transcoder answers in an encoding the caller accepts; ours are not compressed.
 	r.Header.Del("Accept-Encoding")
 	r.Header.Del("Connect-Accept-Encoding")

@@ -3,6 +3,7 @@ package rpc
 import (
 	"encoding/base64"
 	"encoding/json"
+	"mime"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -28,6 +29,13 @@ func dialectOf(r *http.Request) dialect {
 		grpc:    strings.HasPrefix(kind, "application/grpc"),
 		connect: r.Header.Get("Connect-Protocol-Version") != "" || strings.HasPrefix(kind, "application/connect+"),
 	}
+}
+
+// spoken is the kind of body as the transcoder spells it, and whether some protocol here reads it: of others the transcoder would say so in
+// its own words. JSON is UTF-8 whatever a parameter says (RFC 8259, section 11).
+func (d dialect) spoken() (kind string, ok bool) {
+	kind, _, err := mime.ParseMediaType(d.kind)
+	return kind, err == nil && (kind == "application/json" || kind == "application/proto" || strings.HasPrefix(kind, "application/connect+") || strings.HasPrefix(kind, "application/grpc"))
 }
 
 // native reports whether the gRPC server takes the request as it is.

@@ -85,6 +85,17 @@ func TestREST(t *testing.T) {
 		t.Error("another site's request reached the gateway")
 	}
 
+	// Without saying that it is JSON, or saying otherwise as curl -d does.
+	for _, kind := range []string{"", "application/x-www-form-urlencoded", "text/plain", "application/", "application/jsonp"} {
+		got := r.ask(t, client, http.MethodPost, "/v1/quote", strings.NewReader(questionJSON), "Content-Type: "+kind)
+		if got.status != http.StatusBadRequest || !strings.Contains(got.body, "Content-Type: application/json (curl") {
+			t.Errorf("as %q: %d %s", kind, got.status, got.body)
+		}
+	}
+	if got := r.ask(t, client, http.MethodPost, "/v1/quote", strings.NewReader(questionJSON), "Content-Type: Application/JSON; charset=utf-8"); got.status != http.StatusForbidden {
+		t.Errorf("JSON spelt otherwise: %d %s", got.status, got.body)
+	}
+
 	// Too large, with and without saying so beforehand.
 	large := strings.Replace(questionJSON, "SELECT", strings.Repeat(" ", maxRequest+1), 1)
 	if got := post("/v1/quote", large); got.status != http.StatusRequestEntityTooLarge {
