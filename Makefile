@@ -79,7 +79,7 @@ oracle: setup
 
 # The race detector where goroutines meet; the engine's C++ is left out.
 race: setup
-	go test -race -short -timeout 40m ./audit ./audit/store ./audit/witness ./crypto/noise ./crypto/cohort ./gateway/budget ./gateway/protect ./gateway ./policy
+	go test -race -short -timeout 40m ./audit ./audit/store ./audit/witness ./crypto/noise ./crypto/cohort ./gateway/budget ./gateway/identity ./gateway/protect ./gateway/pgwire/... ./gateway ./policy
 
 fuzz-smoke: setup
 	@tools/fuzz.sh $(FUZZ_SMOKE)

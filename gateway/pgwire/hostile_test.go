@@ -205,15 +205,22 @@ func TestSettingsOfACanceledStatement(t *testing.T) {
 	if refused != nil {
 		t.Fatal(refused)
 	}
-	for range 5 {
-		send(t, s.conn, &pgproto3.Query{String: "SELECT count(current_setting('application_name')) FROM generate_series(1, 10000) a, generate_series(1, 20) b, pg_namespace"})
-		time.Sleep(20 * time.Millisecond)
-		cancel := r.dial(t)
-		send(t, cancel, &pgproto3.CancelRequest{ProcessID: s.key.ProcessID, SecretKey: s.key.SecretKey})
-		s.until(t)
-		for range 50 {
-			send(t, s.conn, &pgproto3.Query{String: "SET application_name = 'x'"})
-			s.until(t)
+	if err := s.conn.SetDeadline(time.Now().Add(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	// What is to change the settings waits in the line already. The statement reads them from its first row on.
+	send(t, s.conn, &pgproto3.Query{String: "SELECT " + strings.Repeat("current_setting('application_name'), ", 200) + "1 FROM generate_series(1, 10000) pg_a"})
+	for range 50 {
+		send(t, s.conn, &pgproto3.Query{String: "SET application_name = 'x'"})
+	}
+	time.Sleep(300 * time.Millisecond)
+	send(t, r.dial(t), &pgproto3.CancelRequest{ProcessID: s.key.ProcessID, SecretKey: s.key.SecretKey})
+	if got := state(s.until(t)); got != "57014" && got != "54000" {
+		t.Errorf("the statement ended with %q", got)
+	}
+	for range 50 {
+		if got := state(s.until(t)); got != "" {
+			t.Errorf("SET: %q", got)
 		}
 	}
 }

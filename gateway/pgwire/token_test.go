@@ -64,7 +64,7 @@ func TestTokens(t *testing.T) {
 	groupless := p.Token(t, "service", nil)
 	p.Set(t, oidctest.Settings{Groups: map[string][]string{"service": {"researchers"}}, Audience: "another"})
 	foreign := p.Token(t, "service", nil)
-	p.Set(t, oidctest.Settings{Audience: "jali", TTL: 2})
+	p.Set(t, oidctest.Settings{Audience: "jali", TTL: 6})
 	brief := p.Token(t, "service", nil)
 
 	short, refused := r.password(t, brief)
@@ -82,7 +82,7 @@ func TestTokens(t *testing.T) {
 			t.Errorf("%s: %+v", name, refused)
 		}
 	}
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(30 * time.Second)
 	ended := ""
 	for ended == "" && time.Now().Before(deadline) {
 		time.Sleep(200 * time.Millisecond)

@@ -177,7 +177,7 @@ func program(re *syntax.Regexp) int {
 
 // matchesPattern pays for a match, which takes time in the product of both lengths at most.
 func (e *engine) matchesPattern(p *pattern, s string) bool {
-	e.work(len(s) * p.size >> 5)
+	e.work(len(s) * p.size >> 3)
 	return p.MatchString(s)
 }
 
