@@ -9,7 +9,8 @@
 //   - Describing a statement charges nothing and reads no data: its columns come from the plan (Gateway.Describe).
 //   - A bound parameter becomes a literal through one writer ([literal]): a number is digits, a date a checked date, a text a quoted text. The planner
 //     reads the result as it reads any text, so that no parameter can say more than a literal could.
-//   - Messages, statements, parameters, connections, statements per second and idle time are bounded.
+//   - Messages, statements, parameters, connections, statements per second and idle time are bounded; so are what a session keeps, what waits to be sent, and
+//     what the system catalogue costs. Before a session stands, all of its start has one time, and one address a quarter of the connections at most.
 //   - Errors come from one function, [refusal]. It passes what a gateway.Refusal says, which depends on no data, and a constant text for everything
 //     else. The operator's log holds kind, SQLSTATE and the first digits of the caller's key: never SQL, names or values.
 //
