@@ -50,7 +50,7 @@ func TestHostile(t *testing.T) {
 		t.Skip("one goroutine, and slow under the race detector")
 	}
 	const (
-		mostBytes = 512 << 20 // in use at any moment, garbage included
+		mostBytes = 512 << 20   // in use at any moment, garbage included
 		mostTime  = time.Minute // on a machine that does much else; most of them would take hours, or for ever
 	)
 	c := sample(t)
