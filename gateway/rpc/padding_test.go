@@ -46,7 +46,7 @@ func table(figures [3]*int64, shown []int) gateway.Answer {
 			{Name: "avg", Role: "measure", Kind: protect.OutMean},
 		}},
 		View:   protect.View{Columns: []protect.ViewColumn{{Name: "avg", Index: 3}, {Name: "place", Index: 0}, {Name: "n", Index: 1}, {Name: "c", Index: 2}}, Rows: shown},
-		Result: make([]byte, 700), Receipt: make([]byte, 2000+17*len(shown)), Budget: gateway.Remaining{Agreement: 7, Population: -1}, Decision: uint64(len(shown)),
+		Result: make([]byte, 700), Receipt: make([]byte, 4000+170*len(shown)), Budget: gateway.Remaining{Agreement: 7, Population: -1}, Decision: uint64(len(shown)),
 	}
 	for i, label := range []string{"a", "a longer \"label\"\n", "é"} {
 		v := catalog.StringValue(label)
