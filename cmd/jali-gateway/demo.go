@@ -163,7 +163,7 @@ func (t *tour) prepare(ctx context.Context, persons int) error {
 		dataset string
 		files   []string
 	}{{"nhefs", []string{nhefs}}, {synth.Dataset, files}} {
-		act, rows, err := importFiles(ctx, t.dir, in.dataset, "", in.files, progress(os.Stderr))
+		act, rows, err := importFiles(ctx, t.dir, in.dataset, "", in.files, false, progress(os.Stderr))
 		if err != nil {
 			return err
 		}

@@ -17,15 +17,17 @@ import (
 
 func importCommand() *cobra.Command {
 	var dir, dataset, table string
+	var empty bool
 	cmd := &cobra.Command{
 		Use:   "import --dir D --dataset ID [--table T] FILE...",
 		Short: "Check files against the catalogue, load them, and activate the new data version",
 		Long: `Check CSV (.csv, .csv.gz) or Parquet files against the catalogue D/catalog/ID.yaml, load them into a new data version
 and activate it. A file goes to the table of its base name, or to --table. Tables that are not named keep the data they have.
-Rows that break the catalogue are reported by line, column and rule, never by value, and then nothing is loaded.`,
+Rows that break the catalogue are reported by line, column and rule, never by value, and then nothing is loaded. Files of a table that have no row at all are refused unless --empty says
+that the table is meant to be empty.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, files []string) error {
-			act, rows, err := importFiles(cmd.Context(), dir, dataset, table, files, progress(cmd.ErrOrStderr()))
+			act, rows, err := importFiles(cmd.Context(), dir, dataset, table, files, empty, progress(cmd.ErrOrStderr()))
 			if err != nil {
 				return err
 			}
@@ -37,11 +39,12 @@ Rows that break the catalogue are reported by line, column and rule, never by va
 	cmd.Flags().StringVar(&dataset, "dataset", "", "dataset id: D/catalog/ID.yaml")
 	cmd.MarkFlagRequired("dataset")
 	cmd.Flags().StringVar(&table, "table", "", "table all files go to (default: by base name)")
+	cmd.Flags().BoolVar(&empty, "empty", false, "load a table of which the files have no row")
 	return cmd
 }
 
 // importFiles makes a data version in the state directory and activates it.
-func importFiles(ctx context.Context, dir, dataset, table string, files []string, report func(string, int64)) (*jaliv1.Activated, int64, error) {
+func importFiles(ctx context.Context, dir, dataset, table string, files []string, empty bool, report func(string, int64)) (*jaliv1.Activated, int64, error) {
 	config, err := loadConfig(dir)
 	if err != nil {
 		return nil, 0, err
@@ -70,7 +73,7 @@ func importFiles(ctx context.Context, dir, dataset, table string, files []string
 			return err
 		}
 		cfg := engine.ImportConfig{
-			Catalog: cat, Dir: layout.Data(dataset), Threads: config.Engine.Threads, MemoryLimit: config.Engine.Memory,
+			Catalog: cat, Dir: layout.Data(dataset), Threads: config.Engine.Threads, MemoryLimit: config.Engine.Memory, NotEmpty: !empty,
 			Progress: func(table string, n int64) { report(table, n) },
 		}
 		for _, f := range files {
@@ -102,6 +105,8 @@ func importError(err error) error {
 	switch {
 	case errors.As(err, &rows):
 		return &coded{code: exitUsage, err: err} // its text ends with the hint
+	case errors.Is(err, engine.ErrEmpty):
+		return &coded{code: exitUsage, err: err, hint: "look whether the file was cut off; --empty if the table is meant to be empty; nothing was loaded"}
 	case errors.Is(err, engine.ErrData):
 		return &coded{code: exitUsage, err: err, hint: "mend the file, its name or the catalogue (docs/catalog.md) and import again; nothing was loaded"}
 	}

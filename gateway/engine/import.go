@@ -28,6 +28,9 @@ type ImportConfig struct {
 	// Threads and MemoryLimit ("4GB") bound DuckDB; 0 and "" mean all processors and DuckDB's own limit.
 	Threads     int
 	MemoryLimit string
+	// NotEmpty refuses a table of which the files have no row: a header alone is most often an export that broke off, and would replace what
+	// is served by nothing.
+	NotEmpty bool
 	// Now is the clock of Manifest.Created. Nil: time.Now.
 	Now func() time.Time
 	// Progress, if set, is told how many rows of a table are read.
@@ -36,6 +39,9 @@ type ImportConfig struct {
 
 // ErrBusy: another import into the folder is running.
 var ErrBusy = errors.New("another import of this dataset is running")
+
+// ErrEmpty: the files of a table have no row, and NotEmpty was asked for. Nothing was loaded.
+var ErrEmpty = errors.New("its files have no row")
 
 // Import checks files against the catalogue and stores them as a new data version, Dir/<version>.duckdb, which nothing uses
 // until it is activated. Bad rows end it with a *DataError. It works in a temporary folder inside Dir: a crash at any moment
@@ -114,6 +120,11 @@ func (m *importer) run(ctx context.Context) error {
 	persons, rows, err := m.build(ctx, version)
 	if err != nil {
 		return err
+	}
+	for _, t := range rows {
+		if m.NotEmpty && t.Rows == 0 && slices.ContainsFunc(m.tables, func(c *catalog.Table) bool { return c.Name == t.Name }) {
+			return fmt.Errorf("table %s: %w", t.Name, ErrEmpty)
+		}
 	}
 	scan, stream, err := calibrate(ctx, m.Threads, rows)
 	if err != nil {
