@@ -57,7 +57,7 @@ func timing(t *testing.T, x *arena) {
 // to the times what a sampler would that waits as long as its draws are large.
 func samplerTiming(t *testing.T, x *arena) {
 	a := x.agree(t, rich, "cleft")
-	n, first := pick(300, 40_000), 100
+	n, first := pick(300, 16_000), 100
 	var noise, took []float64
 	for i := range n + first {
 		sql := "SELECT code, COUNT(*) AS n FROM crypt WHERE " + x.fresh() + " GROUP BY code"
