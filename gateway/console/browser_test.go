@@ -61,6 +61,18 @@ func link(g *sdktest.Gateway, role, org string) string {
 	return text
 }
 
+// survival is what a picture of curves shows.
+type survival struct {
+	Curves int      // drawn
+	Risk   []string // rows of the numbers at risk
+	Hidden string
+}
+
+// denied is a refusal as it reads in Korean: the translation of each reason, and the gateway's own words.
+type denied struct {
+	Translated, Original []string
+}
+
 // seen is what browser.mjs prints.
 type seen struct {
 	Asked, Errors, Policy, Axe []string
@@ -91,7 +103,11 @@ type seen struct {
 				Leaked  []string
 				Uploads int
 			}
-			After int
+			After       int
+			Curve, Thin survival
+			Denied      denied
+			Withheld    struct{ Why, Text string }
+			Phone       []string
 		}
 		Regulator struct {
 			Own   struct{ State, Text string }
@@ -105,7 +121,8 @@ type seen struct {
 				Kinds       []string
 			}
 			CSV, FHIR, Opened, Proof, Permalink string
-			Held                                struct{ Why, Text string }
+			Held, Erased                        struct{ Why, Text string }
+			Stamps                              string
 			Agreements, Chinese                 string
 			Phone, Reached                      bool
 		}
@@ -211,25 +228,27 @@ func checkNetLog(t *testing.T, path, origin string) {
 	}
 }
 
-// curve is no survival of anybody: the generated scheme has few numbers that are public. What is tested is the picture.
-const curve = "SELECT * FROM kaplan_meier(of => person, time => conditions, event => scheme = 'resident', by => sex, until => 11, width => 1)"
-
-// Each role goes through its work against a real gateway on generated data.
+// Each role goes through its work against a real gateway, on generated data and on those of a real follow-up.
 func TestConsoleInBrowser(t *testing.T) {
 	node := node(t)
-	g := sdktest.Start(t, sdktest.Config{AgreementPU: 100_000})
+	g := sdktest.Start(t, twoStudies(t))
 	first, err := g.Researcher().Query(t.Context(), sdk.Query{SQL: "SELECT COUNT(*) FROM person", Error: "50"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	held := strconv.FormatUint(first.Receipt.Intent, 10)
 	g.Run("hold", "--dir", g.Dir, "--entries", held+"-"+held, "--until", time.Now().AddDate(1, 0, 0).Format(time.DateOnly), "--order", "7 Js 12/27", "--judge", "District Court")
+	gone, err := g.Researcher().Query(t.Context(), sdk.Query{SQL: "SELECT region, COUNT(*) FROM person GROUP BY region", Error: "60"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	eraseQuestion(t, g, gone.Receipt.Intent)
 	vkeys, err := os.ReadFile(gateway.Layout(g.Dir).VKeys())
 	if err != nil {
 		t.Fatal(err)
 	}
 	got := browse(t, node, map[string]any{
-		"origin": g.Endpoint, "vkeys": string(vkeys), "held": held,
+		"origin": g.Endpoint, "vkeys": string(vkeys), "held": held, "erased": strconv.FormatUint(gone.Receipt.Intent, 10),
 		"flows": []string{"researcher", "regulator", "altered", "operator"},
 		"links": map[string]string{
 			"researcher": link(g, "researcher", "Example Pharma"), "regulator": link(g, "regulator", "Example Board"),
@@ -239,6 +258,7 @@ func TestConsoleInBrowser(t *testing.T) {
 			"wrong": "SELECT sexx, COUNT(*) AS n\nFROM person\nGROUP BY sexx",
 			"right": "SELECT sex, COUNT(*) AS n\nFROM person\nGROUP BY sex",
 			"curve": curve,
+			"thin":  thin,
 		},
 	})
 	t.Run("researcher", func(t *testing.T) { checkResearcher(t, got, g.Endpoint) })
@@ -306,6 +326,19 @@ func checkResearcher(t *testing.T, got seen, origin string) {
 		t.Errorf("the saved receipt: %v %.200s", err, r.Receipt)
 	}
 	wants(t, "the answer asked for again", r.Again, "from the record, free")
+	if r.Curve.Curves != 2 || len(r.Curve.Risk) != 2 || r.Curve.Hidden != "" {
+		t.Errorf("the survival curves: %+v", r.Curve)
+	}
+	wants(t, "the numbers at risk", strings.Join(r.Curve.Risk, "\n"), "under 50", "50 and over")
+	wants(t, "a curve of which the end is hidden", r.Thin.Hidden, "hidden, because noise would drown it", "sex: f", "from ")
+	wants(t, "a refusal in Korean", strings.Join(r.Denied.Translated, "\n"), "정책이 이 질의를 허용하지 않습니다", "요청한 오차가 협약의 하한보다 작습니다")
+	wants(t, "the gateway's words beneath", strings.Join(r.Denied.Original, "\n"), "the error asked for is smaller than the agreement's accuracy floor")
+	if r.Withheld.Why != "withheld" {
+		t.Errorf("a detail of another's question is shown as %q: %s", r.Withheld.Why, r.Withheld.Text)
+	}
+	for _, w := range r.Phone {
+		t.Errorf("wider than a phone: %s", w)
+	}
 	wants(t, "the history", r.History, "SELECT sex, COUNT(*) AS n", "RELEASE", "Open again")
 	wants(t, "the encrypted answer", r.Encrypted.Text, "±", "Receipt verified", "sent")
 	if len(r.Encrypted.Leaked) > 0 || r.Encrypted.Uploads == 0 {
@@ -353,6 +386,12 @@ func checkRegulator(t *testing.T, got seen) {
 	if r.Held.Why != "held" {
 		t.Errorf("a held detail is shown as %q: %s", r.Held.Why, r.Held.Text)
 	}
+	if r.Erased.Why != "erased" {
+		t.Errorf("an erased detail is shown as %q: %s", r.Erased.Why, r.Erased.Text)
+	}
+	wants(t, "the block of an erased detail", r.Erased.Text, "GDPR:17.1", "the key that opened it was destroyed", "query", "actor", "SHA-256")
+	wants(t, "the block of a held detail", r.Held.Text, "By order", "query", "SHA-256")
+	wants(t, "the time stamps", r.Stamps, "None is on record")
 	wants(t, "the agreements", r.Agreements, "agr-scheme-demo", "Example Pharma", "spent", "scheme-insured")
 	wants(t, "the page in Chinese", r.Chinese, "记录", "协议")
 	if !r.Phone {

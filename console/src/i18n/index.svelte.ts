@@ -1,6 +1,7 @@
 // Texts of the console in three languages. English is the catalogue that the others must complete: the type of Texts makes a missing one an error of
-// the build. What the gateway says (reasons, hints, names) comes as it says it.
+// the build. What the gateway says in English (refusals, remarks) is translated beside the original: said.ts.
 import en from "./en";
+import type { Said } from "./said";
 
 export type Texts = Record<keyof typeof en, string>;
 export type Key = keyof typeof en;
@@ -8,20 +9,21 @@ export type Key = keyof typeof en;
 export const languages = { en: "English", zh: "中文", ko: "한국어" } as const;
 export type Code = keyof typeof languages;
 
-const loaders: Record<Code, () => Promise<{ default: Texts }>> = {
-  en: async () => ({ default: en }),
-  zh: () => import("./zh"),
-  ko: () => import("./ko"),
+const loaders: Record<Code, () => Promise<[{ default: Texts }, { default: Said | null }]>> = {
+  en: async () => [{ default: en }, { default: null }],
+  zh: () => Promise.all([import("./zh"), import("./said.zh")]),
+  ko: () => Promise.all([import("./ko"), import("./said.ko")]),
 };
 
-export const language: { code: Code; texts: Texts } = $state({ code: "en", texts: en });
+export const language: { code: Code; texts: Texts; said: Said | null } = $state({ code: "en", texts: en, said: null });
 
 const key = "jali.language";
 
 export async function setLanguage(code: Code) {
-  const { default: texts } = await loaders[code]();
+  const [{ default: texts }, { default: said }] = await loaders[code]();
   language.code = code;
   language.texts = texts;
+  language.said = said;
   document.documentElement.lang = code;
 }
 

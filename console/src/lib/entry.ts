@@ -96,6 +96,10 @@ export function title(h: Header): string {
       return String(h.act ?? "");
     case "WITNESS":
       return `${h.ev} ${h.w}`;
+    case "TIMESTAMP":
+      return `${h.tsa} · ${h.size}`;
+    case "POLICY":
+      return String(h.rev ?? "");
     case "KEY":
       return `${h.use} ${h.act}`;
   }

@@ -142,4 +142,11 @@ export const audits = {
   },
 };
 
+// Terms of agreements are with the gateway. What the log says of them is read from its entries.
+export const budgets = {
+  async listAgreements(_: object) {
+    return { agreements: [] };
+  },
+};
+
 export const failureOf = (e: unknown): Failure => ({ code: "", text: e instanceof Error ? e.message : String(e), hint: "", reasons: [] });

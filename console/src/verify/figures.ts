@@ -24,7 +24,30 @@ export interface Span {
   b: number;
   seq: number;
   law?: string;
+  scope?: string;
+  t?: number;
   until?: number;
+}
+
+// A time stamp as its entry says; root, the log's at that size, where this browser has computed it.
+export interface Stamp {
+  seq: number;
+  t: number;
+  size: number;
+  authority: string;
+  token: string; // SHA-256
+  root?: string;
+}
+
+// An agreement as its newest entry registers it.
+export interface Agreed {
+  id: string;
+  version: number;
+  state: string;
+  purpose: string;
+  seq: number;
+  t: number;
+  entries: number; // registered so often
 }
 
 export interface Figures {
@@ -32,6 +55,8 @@ export interface Figures {
   days: Day[];
   burns: Burn[];
   refusals: Record<string, number>;
+  agreements: Agreed[];
+  stamps: Stamp[];
   holds: Span[];
   erasures: Span[];
   from: number;
@@ -45,12 +70,15 @@ export class Sums {
   #days = new Map<number, Day>();
   #burns = new Map<string, Burn>();
   #refusals: Record<string, number> = {};
+  #agreements = new Map<string, Agreed>();
+  #stamps: Stamp[] = [];
   #holds: Span[] = [];
   #erasures: Span[] = [];
   #from = 0;
   #to = 0;
 
-  add(h: Header) {
+  // stamped is the root at the size that a TIMESTAMP names.
+  add(h: Header, stamped?: string) {
     this.#kinds[h.k] = (this.#kinds[h.k] ?? 0) + 1;
     this.#from ||= h.t;
     this.#to = h.t;
@@ -81,6 +109,14 @@ export class Sums {
         this.#point(this.#burn(h.ag ?? "", h.pop ?? "", h.acct ?? ""), h.t, h.bud1?.ar ?? 0);
         this.#point(this.#burn("", h.pop ?? "", h.acct ?? ""), h.t, h.bud1?.pr ?? 0);
         break;
+      case "AGREEMENT":
+        this.#agreements.set(h.ag ?? "", {
+          id: h.ag ?? "", version: Number(h.agv), state: String(h.st), purpose: h.pu ?? "", seq: h.seq, t: h.t, entries: (this.#agreements.get(h.ag ?? "")?.entries ?? 0) + 1,
+        });
+        break;
+      case "TIMESTAMP":
+        this.#stamps.push({ seq: h.seq, t: h.t, size: Number(h.size), authority: String(h.tsa), token: String(h.tok), root: stamped });
+        break;
       case "HOLD":
         this.#holds.push({ a: Number(h.a ?? h.ref), b: Number(h.b ?? h.ref), seq: h.seq, until: Number(h.until) });
         break;
@@ -88,7 +124,7 @@ export class Sums {
         this.#holds = this.#holds.filter((x) => x.seq !== h.ref);
         break;
       case "ERASE":
-        this.#erasures.push({ a: Number(h.a), b: Number(h.b), seq: h.seq, law: String(h.law ?? "") });
+        this.#erasures.push({ a: Number(h.a), b: Number(h.b), seq: h.seq, law: String(h.law ?? ""), scope: String(h.scope ?? ""), t: h.t });
         break;
     }
   }
@@ -117,7 +153,8 @@ export class Sums {
   figures(): Figures {
     return {
       kinds: { ...this.#kinds }, days: [...this.#days.values()], burns: [...this.#burns.values()].map((b) => ({ ...b, points: [...b.points] })),
-      refusals: { ...this.#refusals }, holds: [...this.#holds], erasures: [...this.#erasures], from: this.#from, to: this.#to,
+      refusals: { ...this.#refusals }, agreements: [...this.#agreements.values()], stamps: [...this.#stamps],
+      holds: [...this.#holds], erasures: [...this.#erasures], from: this.#from, to: this.#to,
     };
   }
 }

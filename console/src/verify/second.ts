@@ -1,6 +1,6 @@
 // The second implementation: the same entries, checked by plain JavaScript on WebCrypto with nothing of the Go code (audit/wasm/verify.js). It
 // follows the chain, every budget and the Merkle root; what it leaves to the first is listed in notChecked.
-import { b64url, charge, fail, keysOf, leafHash, nodeHash, openCheckpoint, parseEntry, same, sha256 } from "../../../audit/wasm/verify.js";
+import { b64, b64url, charge, fail, keysOf, leafHash, nodeHash, openCheckpoint, parseEntry, same, sha256 } from "../../../audit/wasm/verify.js";
 import type { Header } from "../lib/entry";
 
 const text = new TextEncoder();
@@ -10,6 +10,15 @@ export const notChecked = ["ML-DSA-44", "fields", "active"] as const;
 export interface Cosigned {
   size: number;
   witnesses: string[];
+}
+
+// So many sizes back a root is still known.
+const kept = 4096;
+
+async function fold(peaks: { hash: Uint8Array }[]): Promise<Uint8Array> {
+  let root = peaks.at(-1)?.hash ?? (await sha256());
+  for (const p of peaks.slice(0, -1).reverse()) root = await nodeHash(p.hash, root);
+  return root;
 }
 
 // Second reads a log from entry 0 on.
@@ -22,6 +31,8 @@ export class Second {
   #open = new Set<number>();
   // Full subtrees from the left, largest first: what a Merkle root is folded from.
   #peaks: { n: number; hash: Uint8Array }[] = [];
+  // The peaks at the latest sizes: a time stamp names a root of a moment ago.
+  #latest = new Map<number, { n: number; hash: Uint8Array }[]>();
 
   private constructor(keys: Awaited<ReturnType<typeof keysOf>>, prev: Uint8Array) {
     this.#keys = keys;
@@ -48,16 +59,22 @@ export class Second {
     this.#peaks.push(node);
     this.#t = e.t;
     this.size++;
+    this.#latest.set(this.size, this.#peaks.slice());
+    this.#latest.delete(this.size - kept);
     return e;
+  }
+
+  // rootAt is the root of the first n entries, if that was not long ago.
+  async rootAt(n: number): Promise<string | undefined> {
+    const peaks = this.#latest.get(n);
+    return peaks && b64(await fold(peaks));
   }
 
   // check compares the entries so far with what the log has signed.
   async check(checkpoint: string) {
     const cp = await openCheckpoint(checkpoint, this.#keys);
     if (cp.size !== this.size) fail(`the checkpoint is of ${cp.size} entries, ${this.size} were read`);
-    let root = this.#peaks.at(-1)?.hash ?? (await sha256());
-    for (const p of this.#peaks.slice(0, -1).reverse()) root = await nodeHash(p.hash, root);
-    if (!same(root, cp.root)) fail("the entries do not give the root of the checkpoint");
+    if (!same(await fold(this.#peaks), cp.root)) fail("the entries do not give the root of the checkpoint");
     return { size: cp.size, open: this.#open.size, ledgers: Object.keys(this.#ledgers).length };
   }
 

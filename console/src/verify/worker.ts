@@ -86,7 +86,10 @@ async function verifyLog(ask: Extract<Ask, { do: "log" }>, progress: (done: numb
       }
       first = JSON.parse(go.jaliLive.feed(r.log, batch.join("\n")));
       try {
-        for (const line of batch) r.sums.add(await r.second.next(line));
+        for (const line of batch) {
+          const h = await r.second.next(line);
+          r.sums.add(h, h.k === "TIMESTAMP" ? await r.second.rootAt(Number(h.size)) : undefined);
+        }
       } catch (e) {
         second = { ok: false, error: (e as Error).message, entry: (e as { entry?: number }).entry, checked: [] };
       }

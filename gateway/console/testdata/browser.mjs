@@ -16,7 +16,8 @@ const browser = await chromium.launch({
   ],
 });
 const out = { asked: [], errors: [], policy: [], axe: [], steps: {} };
-const patient = { timeout: 25_000 };
+// Waits are for conditions; a machine that runs other tests takes its time.
+const patient = { timeout: 60_000 };
 
 async function enter(link, options = {}) {
   const context = await browser.newContext({ ignoreHTTPSErrors: true, viewport: { width: 1280, height: 800 }, colorScheme: "light", locale: "en-GB", ...options });
@@ -42,6 +43,8 @@ async function judge(page, where) {
   for (const f of found) if (/^(serious|critical) /.test(f)) out.axe.push(`${where}: ${f}`);
 }
 const shot = (page, name, fullPage = true) => page.screenshot({ path: join(config.shots, `console-${name}.png`), fullPage });
+// quoted waits for the quote of a half-width: the slider says it when the answer to it has come.
+const quoted = (page, error) => page.waitForSelector(`[data-quote="allowed"][data-error="${error}"]`, patient);
 const view = async (page, n) => { await page.click(`nav a:nth-child(${n})`); await page.waitForTimeout(250); };
 const texts = (page, selector) => page.locator(selector).allInnerTexts();
 async function saved(page, button) {
@@ -80,7 +83,7 @@ const flows = {
     await page.waitForSelector("[data-refused]", patient);
     const refused = (await texts(page, "[data-refused]"))[0];
     await type(config.sql.right);
-    await page.waitForSelector("section:not([data-refused]) > [data-code]", { state: "detached", timeout: 25_000 });
+    await page.waitForSelector("section:not([data-refused]) > [data-code]", { state: "detached", ...patient });
     await page.waitForSelector('[data-quote="allowed"]', patient);
     await page.click("main button.main");
     await page.waitForSelector("[data-receipt]", patient);
@@ -92,12 +95,31 @@ const flows = {
     await page.waitForTimeout(300);
     await page.waitForSelector("[data-receipt]", patient);
     const again = (await texts(page, "[data-answer]"))[0];
-    await type(config.sql.curve);
-    await page.waitForTimeout(900);
-    await page.waitForSelector('[data-quote="allowed"]', patient);
-    await page.click("main .desk button.main");
-    await page.waitForSelector('[data-plot="km"]', patient);
+    // A survival curve: the study of its own agreement, at a half-width that draws it; then one whose end noise drowns.
+    const survival = async (sql, error) => {
+      await type(sql);
+      await page.fill("#error", error);
+      await quoted(page, error);
+      await page.click("main .desk button.main");
+      await page.waitForSelector(`[data-answer] pre.q:has-text("${sql.slice(-30)}")`, { state: "attached", ...patient });
+      await page.waitForSelector('[data-plot="km"]', patient);
+      return { curves: Number(await page.getAttribute('[data-plot="km"]', "data-curves")), risk: await texts(page, "[data-risk] tbody tr"), hidden: (await texts(page, "[data-hidden-part]")).join() };
+    };
+    await page.selectOption(".choice label:nth-of-type(1) select", "agr-smokers");
+    await page.waitForFunction(() => document.querySelector(".choice label:nth-of-type(3) select").value === "followup", undefined, patient);
+    const curve = await survival(config.sql.curve, "6");
+    await judge(page, "survival curve");
     await shot(page, "researcher-survival");
+    await page.selectOption(".choice label:nth-of-type(1) select", "agr-scheme-demo");
+    await page.waitForFunction(() => document.querySelector(".choice label:nth-of-type(3) select").value === "scheme", undefined, patient);
+    const thin = await survival(config.sql.thin, "12");
+    await judge(page, "survival curve with a hidden end");
+    await shot(page, "researcher-survival-hidden");
+    await page.evaluate((hash) => (location.hash = hash), `#/case/${config.held}`);
+    await page.waitForSelector("[data-held]", patient);
+    const withheld = { why: await page.getAttribute("[data-held]", "data-held"), text: (await texts(page, "[data-held]"))[0] };
+    await judge(page, "case of another");
+    await shot(page, "researcher-withheld");
     await view(page, 2);
     await page.click("button[aria-expanded]");
     await page.waitForSelector("td.codes li", patient);
@@ -129,7 +151,30 @@ const flows = {
     await view(page, 1);
     await page.waitForTimeout(500);
     await judge(page, "question in Korean");
-    await shot(page, "researcher-korean", false);
+    await shot(page, "researcher-korean");
+    // A refusal in Korean: what its codes mean, and the gateway's own words beneath.
+    await page.selectOption(".choice label:nth-of-type(1) select", "agr-smokers");
+    await page.waitForFunction(() => document.querySelector(".choice label:nth-of-type(3) select").value === "followup", undefined, patient);
+    await type("SELECT death, COUNT(*) AS n FROM followup GROUP BY death");
+    await page.fill("#error", "5");
+    await page.waitForSelector('[data-quote="denied"]', patient);
+    await page.click("main .desk button.main");
+    await page.waitForSelector("[data-refused] li", patient);
+    const denied = { translated: await texts(page, "[data-refused] [data-translated]"), original: await texts(page, "[data-refused] .orig") };
+    await judge(page, "refusal in Korean");
+    await shot(page, "researcher-korean-refused");
+    // On a phone, dark: every view fits.
+    const narrow = [];
+    await page.setViewportSize({ width: 390, height: 844 });
+    await page.selectOption("header .who select:nth-of-type(2)", "dark");
+    for (const [n, name] of [[1, "question"], [2, "catalogue"], [3, "encrypted"], [4, "history"]]) {
+      await view(page, n);
+      await page.waitForSelector("main h1", patient);
+      if (!(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth))) narrow.push(name);
+      await judge(page, `${name} on a phone, dark, Korean`);
+      await shot(page, `researcher-phone-${name}`);
+    }
+    await page.setViewportSize({ width: 1280, height: 800 });
     // The link has been used; a session that has ended is over for the gateway too.
     const other = await enter(config.links.researcher);
     const reused = (await texts(other.page, "[role=alert]")).join();
@@ -140,7 +185,7 @@ const flows = {
     await page.waitForSelector(".card");
     const after = await page.evaluate(async () => (await fetch("/v1/datasets")).status);
     await context.close();
-    return { ready, first: view1, cookies, stored, quote, marked, refused, answer, receipt, again, history, encrypted, korean, reused, after };
+    return { ready, first: view1, cookies, stored, quote, marked, refused, answer, receipt, again, history, encrypted, korean, reused, after, curve, thin, denied, withheld, phone: narrow };
   },
 
   // The record is verified, searched and exported; the proof is tried.
@@ -154,6 +199,7 @@ const flows = {
     await page.waitForSelector('[data-seal="good"]', patient);
     const good = (await texts(page, "[data-seal]"))[0];
     await judge(page, "proof");
+    const stamps = (await texts(page, "[data-stamps]"))[0];
     await page.click("section[aria-labelledby=cheat] button.main");
     await page.waitForSelector("[data-cheat]", patient);
     const cheat = { verdict: await page.getAttribute("[data-cheat]", "data-cheat"), cards: await texts(page, "section[aria-labelledby=cheat] .card") };
@@ -189,6 +235,11 @@ const flows = {
     const held = { why: await page.getAttribute("[data-held]", "data-held"), text: (await texts(page, "[data-held]"))[0] };
     await judge(page, "case that is held");
     await shot(page, "regulator-held");
+    await page.goto(page.url().replace(/#.*/, `#/case/${config.erased}`));
+    await page.waitForSelector('[data-held="erased"]', patient);
+    const erased = { why: await page.getAttribute("[data-held]", "data-held"), text: (await texts(page, "[data-held]"))[0] };
+    await judge(page, "case that is erased");
+    await shot(page, "regulator-erased");
     await view(page, 2);
     await page.waitForSelector("canvas", patient);
     await judge(page, "agreements");
@@ -226,7 +277,7 @@ const flows = {
       reached = await page.evaluate(() => document.activeElement?.matches("ol a") ?? false);
     }
     await context.close();
-    return { own, good, cheat, refused, csv, fhir, opened, proof, permalink, held, agreements, chinese, phone: phone && phoneProof, reached };
+    return { own, good, cheat, refused, csv, fhir, opened, proof, permalink, held, erased, stamps, agreements, chinese, phone: phone && phoneProof, reached };
   },
 
   // A gateway that lies to the page: one bit of one entry differs from what it signed.
@@ -303,6 +354,10 @@ for (const name of config.flows) {
     out.steps[name] = await flows[name]();
   } catch (e) {
     out.errors.push(`${name}: ${e.stack ?? e}`);
+    // What stood there when it went wrong.
+    const open = browser.contexts().flatMap((c) => c.pages());
+    for (const [i, page] of open.entries()) await shot(page, `failed-${name}-${i}`).catch(() => {});
+    for (const c of browser.contexts()) await c.close();
   }
 }
 await browser.close();
