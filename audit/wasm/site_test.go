@@ -2,11 +2,13 @@ package main_test
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -15,8 +17,46 @@ import (
 	"testing"
 
 	"jali/audit"
+	"jali/audit/store"
+	"jali/audit/timestamp"
+	"jali/audit/timestamp/tsatest"
 	"jali/audit/witness"
 )
+
+// stampTwice has an authority stamp the log, first as it is, then with a root that it does not have: such a token is on record in a log that lies.
+func stampTwice(t *testing.T, s *store.Store) {
+	t.Helper()
+	tsa := tsatest.Start(t)
+	roots, err := timestamp.ReadRoots(tsa.Root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys, err := audit.ParseKeys(s.VKeys())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, bit := range []byte{0, 1} {
+		note, err := s.SealedCheckpoint()
+		if err != nil {
+			t.Fatal(err)
+		}
+		cp, err := keys.OpenCheckpoint(note)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cp.Root[0] ^= bit
+		token, _, err := timestamp.Obtain(t.Context(), http.DefaultClient, tsa.URL, audit.CheckpointBody(cp.Origin, cp.Size, cp.Root), roots)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Append(t.Context(), store.Item{
+			Kind: audit.Timestamp, Fields: audit.Object{"size": cp.Size, "tok": audit.Digest(sha256.Sum256(token)), "tsa": "tsa.example"},
+			Details: []audit.Detail{{Name: "token", Value: base64.StdEncoding.EncodeToString(token)}},
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
 
 // review is the site that make review builds.
 const review = "../../build/review"
@@ -36,7 +76,7 @@ func TestReviewSiteInBrowser(t *testing.T) {
 		}
 	}
 	work := t.TempDir()
-	makeEvidence(t, work, 5_000)
+	makeEvidence(t, work, 5_000, func(s *store.Store) { stampTwice(t, s) })
 	vkeys, err := os.ReadFile(filepath.Join(work, "vkeys"))
 	if err != nil {
 		t.Fatal(err)
@@ -150,7 +190,8 @@ func TestReviewSiteInBrowser(t *testing.T) {
 		Asked, Errors, Policy, Axe []string
 		Own, Good, Cheat, Case     string
 		Proof, Filtered, Chinese   string
-		Proofs                     []string
+		Proofs, Stamps             []string
+		Agreements                 string
 		Phone                      bool
 		Entry, Detail, Tile, None  string
 		Malformed                  string
@@ -181,6 +222,7 @@ func TestReviewSiteInBrowser(t *testing.T) {
 		{"the seal of a checkpoint with cosignatures that the log did not sign", got.Cosigned, []string{"bad", "the log's signature is wrong"}},
 		{"a changed detail", got.Detail, []string{"not the text that the entry commits to"}},
 		{"a detail that cannot be read", got.Malformed, []string{"not the text that the entry commits to"}},
+		{"the agreements", got.Agreements, []string{"agr-1", "v3", "epi-03", "Budget on insured", "left of", "spent", "Populations"}},
 		{"a proof by a changed tile", got.Tile, []string{"Does not verify"}},
 		{"the page without an export", got.None, []string{"There is no export here", "jali-auditor export"}},
 	} {
@@ -189,6 +231,9 @@ func TestReviewSiteInBrowser(t *testing.T) {
 				t.Errorf("%s does not say %q:\n%.600s", says.what, p, says.text)
 			}
 		}
+	}
+	if len(got.Stamps) != 2 || !strings.Contains(got.Stamps[1], "names this record") || !strings.Contains(got.Stamps[0], "names something else") || !strings.Contains(got.Stamps[1], "tsa.example") {
+		t.Errorf("the time stamps, one of them of another record: %q", got.Stamps)
 	}
 	if len(got.Proofs) != 6 {
 		t.Errorf("%d proofs were made, want 6", len(got.Proofs))

@@ -127,7 +127,7 @@ func glue(t *testing.T) string {
 func long() bool { return os.Getenv("JALI_LONG") != "" }
 
 // makeEvidence writes an export of two entries for each question and some more, a receipt with its result, and the keys.
-func makeEvidence(t *testing.T, work string, questions int) {
+func makeEvidence(t *testing.T, work string, questions int, more ...func(*store.Store)) {
 	t.Helper()
 	dir := filepath.Join(work, "state")
 	if err := os.Mkdir(dir, 0o700); err != nil {
@@ -175,6 +175,9 @@ func makeEvidence(t *testing.T, work string, questions int) {
 		wg.Go(func() { ask(i + 1) })
 	}
 	wg.Wait()
+	for _, f := range more {
+		f(s)
+	}
 	r, err := s.Receipt(intent, release)
 	if err != nil {
 		t.Fatal(err)

@@ -50,16 +50,25 @@ const done = (page) => page.waitForFunction(() => !["…", undefined].includes(d
   await page.selectOption("main form select", "changes");
   await page.waitForSelector("ol .tag:text-is('BUDGET')", patient);
   out.filtered = (await page.locator("ol .tag").allInnerTexts()).join(" ");
+  // Agreements come from the log alone; the curves are drawn.
   await view(page, 2);
+  await page.waitForSelector("[data-agreement] canvas", patient);
+  out.agreements = await page.innerText("main");
+  await judge(page, "agreements");
+  await shot(page, "agreements");
+  await view(page, 3);
   await page.waitForSelector("main svg", patient);
   await judge(page, "activity");
-  await view(page, 3);
+  await shot(page, "activity");
+  await view(page, 4);
   await page.fill("#vkeys", config.vkeys);
   await page.click("#vkeys ~ .row button.main");
   out.good = await seal(page, "good");
   await page.click("section[aria-labelledby=cheat] button.main");
   await page.waitForSelector("[data-cheat]", patient);
   out.cheat = `${await page.getAttribute("[data-cheat]", "data-cheat")} ${(await page.locator("section[aria-labelledby=cheat] .card").allInnerTexts()).join(" ")}`;
+  await page.waitForFunction(() => document.querySelectorAll("[data-stamp] .tag").length === 2, undefined, patient);
+  out.stamps = await page.locator("[data-stamp]").allInnerTexts();
   await judge(page, "proof");
   await shot(page, "proof");
   await page.goto(`${config.origins.good}/#/case/${config.intent}`);
