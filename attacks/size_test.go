@@ -15,12 +15,19 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/encoding/gzip"
+	"google.golang.org/grpc/stats"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
@@ -86,13 +93,34 @@ func (w watched) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// payloads remembers what the last message took on the wire of gRPC.
+type payloads struct {
+	last atomic.Pointer[stats.InPayload]
+}
+
+func (p *payloads) TagRPC(ctx context.Context, _ *stats.RPCTagInfo) context.Context   { return ctx }
+func (p *payloads) TagConn(ctx context.Context, _ *stats.ConnTagInfo) context.Context { return ctx }
+func (p *payloads) HandleConn(context.Context, stats.ConnStats)                       {}
+
+func (p *payloads) HandleRPC(_ context.Context, s stats.RPCStats) {
+	if in, ok := s.(*stats.InPayload); ok {
+		p.last.Store(in)
+	}
+}
+
 // door asks one question and says how many bytes its answer took.
 type door func(t *testing.T, q *jaliv1.QueryRequest) int
 
 // doors are the ways to an answer. bare hears what each message would have been without padding.
 func (x *arena) doors(t *testing.T, bare func(door string, n int)) map[string]door {
 	t.Helper()
-	service := jaliv1.NewQueryServiceClient(x.mallory.Conn())
+	received := &payloads{}
+	conn, err := grpc.NewClient(strings.TrimPrefix(x.Endpoint, "https://"), grpc.WithTransportCredentials(credentials.NewTLS(x.identity(t))), grpc.WithStatsHandler(received))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	service := jaliv1.NewQueryServiceClient(conn)
 	without := func(m *jaliv1.QueryResponse) *jaliv1.QueryResponse {
 		c := proto.Clone(m).(*jaliv1.QueryResponse)
 		c.Padding, c.JsonBytes, c.Receipt, c.Budget, c.Decision = nil, 0, nil, nil, 0
@@ -100,12 +128,20 @@ func (x *arena) doors(t *testing.T, bare func(door string, n int)) map[string]do
 	}
 	out := map[string]door{
 		"gRPC": func(t *testing.T, q *jaliv1.QueryRequest) int {
-			answer, err := service.Query(t.Context(), q)
+			answer, err := service.Query(t.Context(), q, grpc.UseCompressor(gzip.Name))
+			if status.Code(err) == codes.Unimplemented { // it does not even read what is compressed
+				answer, err = service.Query(t.Context(), q)
+			}
 			if err != nil {
 				t.Fatal(err)
 			}
+			wire := received.last.Load()
+			if wire == nil || wire.CompressedLength != proto.Size(answer) {
+				t.Errorf("gRPC answers %+v: it is compressed", wire)
+				return 0
+			}
 			bare("gRPC", proto.Size(without(answer)))
-			return proto.Size(answer)
+			return wire.WireLength
 		},
 	}
 	var read atomic.Int64
@@ -212,7 +248,7 @@ var shapes = map[string]string{
 	"regression": "SELECT * FROM logistic_regression(outcome => secret = 1, terms => category(half), of => (SELECT person_id, secret, half FROM trial WHERE %s))",
 }
 
-// responseSize (24): what who watches the encrypted line can count. Over gRPC the message, over REST, Connect and PostgreSQL the bytes below TLS: answers of
+// responseSize (24): what who watches the encrypted line can count. Over gRPC the message as framed, asked for with gzip, over REST, Connect and PostgreSQL the bytes below TLS: answers of
 // one shape have one length, whatever is hidden, how many digits the figures have and how many rows HAVING leaves; a stored answer has that length too. The
 // twin is the same answers without what fills them up: there lengths tell.
 func responseSize(t *testing.T, x *arena) {

@@ -40,13 +40,13 @@ func timing(t *testing.T, x *arena) {
 	if p <= 0.01 || math.Abs(welch) >= 4.5 {
 		t.Errorf("times differ: p = %.2g, Welch t = %.2f, medians %.2f and %.2f ms", p, welch, median(took[0]), median(took[1]))
 	}
-	// A question that missed its slot leaves two rungs later: that would be seen.
+	// A question that missed its slot leaves two rungs later: that would be seen, by ranks also where a busy machine makes means useless.
 	missed := slices.Clone(took[0])
 	for i := range missed {
 		missed[i] += 300
 	}
-	if q, u := ksTail(missed, took[1]), welchT(missed, took[1]); q > 1e-4 || u < 4.5 {
-		t.Errorf("control: missed slots are not seen in %d runs (p = %.2g, t = %.2f)", n, q, u)
+	if q := ksTail(missed, took[1]); q > 1e-4 {
+		t.Errorf("control: missed slots are not seen in %d runs (p = %.2g)", n, q)
 	}
 	report(t, "22", "Kolmogorov-Smirnov p = %.3f, Welch t = %.2f over %d and %d runs, medians %.2f and %.2f ms", p, welch, len(took[0]), len(took[1]), median(took[0]), median(took[1]))
 }
