@@ -36,6 +36,8 @@ type config struct {
 	Identity identityConfig `yaml:"identity"`
 	// Revoked is a file of certificate revocation lists, relative to the state directory; empty: certificates are not revoked.
 	Revoked string `yaml:"revoked"`
+	// Connections bounds those of the one TLS port; one address has at most a quarter of them.
+	Connections int `yaml:"connections"`
 	// Limits bound how fast each principal may call.
 	Limits limitsConfig `yaml:"limits"`
 	// Traces go to an OpenTelemetry collector; without an endpoint none are made.
@@ -116,6 +118,9 @@ func loadConfig(dir string) (config, error) {
 	}
 	if c.Format != configFormat {
 		return c, usage("the file is from another version: see CHANGELOG", "config.yaml: format is %q, not %q", c.Format, configFormat)
+	}
+	if c.Connections < 0 {
+		return c, usage("docs/operations.md lists the keys", "config.yaml: connections is below 0")
 	}
 	if c.LogFormat != "text" && c.LogFormat != "json" {
 		return c, usage("docs/operations.md lists the keys", "config.yaml: log_format is %q, not text or json", c.LogFormat)

@@ -98,7 +98,7 @@ func serve(ctx context.Context, dir, listen, pg string, out io.Writer, ready tol
 	group.Go(func() error {
 		return rpc.Serve(ctx, rpc.Config{
 			Gateway: g, Console: true, Listen: cfg.Listen, Metrics: cfg.Metrics, Operator: operator,
-			Trust: trust, Rates: rates, Tracer: tracer, Others: others,
+			Trust: trust, Connections: cfg.Connections, Rates: rates, Tracer: tracer, Others: others,
 			Ready: func(addr string) {
 				endpoint := "https://" + addr
 				if err := os.WriteFile(layout.Endpoint(), []byte(endpoint+"\n"), 0o644); err != nil {

@@ -168,12 +168,14 @@ func TestFinish(t *testing.T) {
 		want  error
 		says  string
 	}{
-		"code used":    {refusing(400, `{"error":"invalid_grant","error_description":"eyJ secret"}`), identity.ErrSignIn, "invalid_grant"},
-		"bad client":   {refusing(401, `{"error":"invalid_client"}`), identity.ErrProvider, "invalid_client"},
-		"away":         {refusing(503, `{"error":"invalid_grant"}`), identity.ErrProvider, ""},
-		"garbage":      {refusing(200, `<html>eyJ`), identity.ErrProvider, ""},
-		"evil word":    {refusing(400, `{"error":"<script>EVIL"}`), identity.ErrSignIn, ": script"},
-		"to elsewhere": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "https://evil.example/", http.StatusTemporaryRedirect) }, identity.ErrProvider, ""},
+		"code used":  {refusing(400, `{"error":"invalid_grant","error_description":"eyJ secret"}`), identity.ErrSignIn, "invalid_grant"},
+		"bad client": {refusing(401, `{"error":"invalid_client"}`), identity.ErrProvider, "invalid_client"},
+		"away":       {refusing(503, `{"error":"invalid_grant"}`), identity.ErrProvider, ""},
+		"garbage":    {refusing(200, `<html>eyJ`), identity.ErrProvider, ""},
+		"evil word":  {refusing(400, `{"error":"<script>EVIL"}`), identity.ErrSignIn, ": script"},
+		"to elsewhere": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "https://evil.example/", http.StatusTemporaryRedirect)
+		}, identity.ErrProvider, ""},
 	} {
 		t.Run("token endpoint "+name, func(t *testing.T) {
 			l.token = c.token

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"sync"
 
+	"jali/gateway/allowance"
 	"jali/gateway/identity"
 )
 
@@ -51,7 +52,7 @@ type place struct {
 // enter counts a connection; nil: there are too many. An address has at most a quarter of all for those that are no session yet: somebody who only knocks
 // does not shut the others out.
 func (l *limits) enter(remote net.Addr) *place {
-	p := &place{limits: l, from: network(remote)}
+	p := &place{limits: l, from: allowance.Network(remote)}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.open >= l.config.Connections || l.starting[p.from] >= max(l.config.Connections/4, leastStrangers) {
@@ -84,21 +85,6 @@ func (p *place) leave() {
 	defer p.limits.mu.Unlock()
 	p.begin()
 	p.limits.open--
-}
-
-// network is the address that counts as one: of IPv6 the network of 64 bits that one host usually has.
-func network(a net.Addr) netip.Addr {
-	at, err := netip.ParseAddrPort(a.String())
-	if err != nil {
-		return netip.Addr{}
-	}
-	ip := at.Addr().Unmap().WithZone("")
-	if ip.Is6() {
-		if p, err := ip.Prefix(64); err == nil {
-			return p.Addr()
-		}
-	}
-	return ip
 }
 
 // join counts a session of a principal; nil: it has too many. The function ends the session.

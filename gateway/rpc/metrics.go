@@ -129,3 +129,10 @@ func (m *metrics) handler() http.Handler {
 	mux.Handle("GET /metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{}))
 	return mux
 }
+
+// crowd counts who was one too many at the port.
+func (m *metrics) crowd(c *crowd) {
+	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "jali_connections_refused_total", Help: "Connections to the network port closed at once, because there were too many, in all or from one address.",
+	}, func() float64 { return float64(c.refused.Load()) }))
+}

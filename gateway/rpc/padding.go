@@ -30,7 +30,7 @@ const (
 	rowJSON    = len(`{"values":[], "error95":[], "hidden":false}, `)
 
 	receiptStep = 4 << 10 // receipts are some 4 KiB: they end in the middle of a step, where the next proof does not reach its end
-	spare       = 256 // lengths of lengths, and the field of the padding itself
+	spare       = 256     // lengths of lengths, and the field of the padding itself
 )
 
 // room is what something takes at most in each encoding.

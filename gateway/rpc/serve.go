@@ -40,6 +40,8 @@ type Config struct {
 
 	// Deadline is for calls that name none (default 1 min); Longest bounds every call (default 5 min), Streams every stream (default 1 h).
 	Deadline, Longest, Streams time.Duration
+	// Connections bounds those of the port (default DefaultConnections); one address has at most a quarter of them.
+	Connections int
 	// PerSecond and Burst bound a principal's calls (default 50 a second, 200 at once), unless Rates does.
 	PerSecond float64
 	Burst     int
@@ -57,13 +59,16 @@ func (c Config) withDefaults() (Config, error) {
 	switch {
 	case c.Gateway == nil, c.Operator == nil, c.Listen == "":
 		return c, errors.New("serve: Gateway, Listen and Operator are required")
-	case c.Deadline < 0, c.Longest < 0, c.Streams < 0, c.PerSecond < 0, c.Burst < 0, c.Drain < 0:
+	case c.Deadline < 0, c.Longest < 0, c.Streams < 0, c.Connections < 0, c.PerSecond < 0, c.Burst < 0, c.Drain < 0:
 		return c, errors.New("serve: a limit is negative")
 	}
 	fill(&c.Deadline, time.Minute)
 	fill(&c.Longest, 5*time.Minute)
 	fill(&c.Streams, time.Hour)
 	fill(&c.Drain, 30*time.Second)
+	if c.Connections == 0 {
+		c.Connections = DefaultConnections
+	}
 	if c.PerSecond == 0 {
 		c.PerSecond = allowance.DefaultPerSecond
 	}
@@ -138,6 +143,8 @@ func Serve(ctx context.Context, config Config) error {
 	if err != nil {
 		return errors.Join(fmt.Errorf("serve: open port: %w", err), run(stopped(ctx), parts, c.Drain, drain))
 	}
+	port := newCrowd(listener, c.Connections)
+	public.metrics.crowd(port)
 	web := &http.Server{
 		Handler:           handler,
 		TLSConfig:         trust.TLS("h2", "http/1.1"),
@@ -149,7 +156,7 @@ func Serve(ctx context.Context, config Config) error {
 	}
 	parts = append(parts, part{
 		name:  "network port",
-		serve: func() error { return web.ServeTLS(listener, "", "") },
+		serve: func() error { return web.ServeTLS(port, "", "") },
 		// Shutdown waits for the calls under way; Close cuts what is left when its time is over.
 		stop: func(ctx context.Context) error { return errors.Join(web.Shutdown(ctx), web.Close()) },
 	})
