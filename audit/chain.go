@@ -37,7 +37,7 @@ type Chain struct {
 	head   [32]byte
 	t      int64
 	closed bool
-	tree   frontier
+	tree   Frontier
 	rooted bool // the tree is of all entries: checking began at entry 0
 	h      header
 
@@ -86,7 +86,7 @@ func (c *Chain) Next(line []byte) error {
 		return &EntryError{c.n, field, err}
 	}
 	if c.rooted {
-		c.tree.append(&leaf, c.Visit)
+		c.tree.Append(&leaf, c.Visit)
 	}
 	c.counts[c.h.kind]++
 	c.head, c.t = leaf, c.h.time
@@ -232,7 +232,7 @@ func (c *Chain) Root() ([32]byte, error) {
 	if !c.rooted {
 		return [32]byte{}, fmt.Errorf("%w: the chain did not begin at entry 0", ErrProof)
 	}
-	return c.tree.root(), nil
+	return c.tree.Root(), nil
 }
 
 // Open lists the intents without outcome.

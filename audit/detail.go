@@ -48,17 +48,36 @@ func sealDetail(d Detail, salt [SaltSize]byte) (string, error) {
 	if !utf8.ValidString(d.Value) {
 		return "", fmt.Errorf("seal detail %s: %w: value is not UTF-8", d.Name, ErrDetail)
 	}
-	var buf bytes.Buffer
-	enc := json.NewEncoder(&buf)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode([]string{b64.EncodeToString(salt[:]), d.Name, d.Value}); err != nil {
-		return "", fmt.Errorf("seal detail %s: %w", d.Name, err)
+	var small [512]byte
+	text := append(small[:0], '[', '"')
+	text = append(b64.AppendEncode(text, salt[:]), `","`...)
+	text = append(append(text, d.Name...), `","`...)
+	if plainJSON(d.Value) {
+		text = append(append(text, d.Value...), '"')
+	} else {
+		var buf bytes.Buffer
+		enc := json.NewEncoder(&buf)
+		enc.SetEscapeHTML(false)
+		if err := enc.Encode(d.Value); err != nil {
+			return "", fmt.Errorf("seal detail %s: %w", d.Name, err)
+		}
+		text = append(text[:len(text)-1], bytes.TrimSuffix(buf.Bytes(), []byte("\n"))...)
 	}
-	out := b64.EncodeToString(bytes.TrimSuffix(buf.Bytes(), []byte("\n")))
-	if len(out) > MaxDisclosure {
+	text = append(text, ']')
+	if b64.EncodedLen(len(text)) > MaxDisclosure {
 		return "", fmt.Errorf("seal detail %s: %w: larger than %d bytes", d.Name, ErrDetail, MaxDisclosure)
 	}
-	return out, nil
+	return b64.EncodeToString(text), nil
+}
+
+// plainJSON reports whether JSON spells a string as it stands.
+func plainJSON(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < 0x20 || c > 0x7e || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return true
 }
 
 // DetailDigest is what the header's dtl holds: SHA-256 over the disclosure as transported, so that no canonical form of

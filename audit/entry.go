@@ -7,14 +7,55 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 )
 
 // b64 is unpadded base64url, the spelling of every digest in a header.
 var b64 = base64.RawURLEncoding.Strict()
 
-// Object is a header, or an object inside one. Values are string, Kind, int64, int, uint64 or Object.
+// Object is a header, or an object inside one. Values are string, Kind, int64, int, uint64, Object or Fields.
 type Object map[string]any
+
+// Field is a field of a header with its value, one of those of an Object.
+type Field struct {
+	Name  string
+	Value any
+}
+
+// Fields is an Object as a list: what is written once and looked at seldom costs less so.
+type Fields []Field
+
+// Fields lists an object, in no order.
+func (o Object) Fields() Fields { return o.appendTo(make(Fields, 0, len(o))) }
+
+func (o Object) appendTo(f Fields) Fields {
+	for k, v := range o {
+		f = append(f, Field{k, v})
+	}
+	return f
+}
+
+// Get returns the value of a field, nil if it is not there.
+func (f Fields) Get(name string) any {
+	for i := range f {
+		if f[i].Name == name {
+			return f[i].Value
+		}
+	}
+	return nil
+}
+
+// Set replaces the value of a field, or adds it.
+func (f *Fields) Set(name string, v any) {
+	for i := range *f {
+		if (*f)[i].Name == name {
+			(*f)[i].Value = v
+			return
+		}
+	}
+	*f = append(*f, Field{name, v})
+}
 
 // Entry is one parsed header line.
 type Entry struct {
@@ -50,16 +91,17 @@ var ErrVersion = errors.New("not version 1")
 
 // FormatEntry writes a header line. It checks the grammar, the common keys and the fields the kind requires.
 func FormatEntry(o Object) ([]byte, error) {
-	return formatEntry(o, nil)
+	var few [40]Field
+	return formatEntry(o.appendTo(few[:0]), nil)
 }
 
 // headers are scratch space: a header has some 40 fields.
 var headers = sync.Pool{New: func() any { return new(header) }}
 
-func formatEntry(o Object, note func(key string, from, to int)) ([]byte, error) {
+func formatEntry(o Fields, note func(key string, from, to int)) ([]byte, error) {
 	h := headers.Get().(*header)
 	defer headers.Put(h)
-	line, err := appendObject(h.scratch[:0], o, true, note)
+	line, err := appendFields(h.scratch[:0], o, true, note)
 	if err != nil {
 		return nil, err
 	}
@@ -76,16 +118,12 @@ func formatEntry(o Object, note func(key string, from, to int)) ([]byte, error) 
 	return bytes.Clone(line), nil
 }
 
-// appendObject writes an object; note, if not nil, hears where the value of each key stands.
-func appendObject(b []byte, o Object, outer bool, note func(key string, from, to int)) ([]byte, error) {
-	var few [40]string
-	keys := few[:0]
-	for k := range o {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
+// appendFields writes an object, and puts its fields in order; note, if not nil, hears where the value of each stands.
+func appendFields(b []byte, o Fields, outer bool, note func(key string, from, to int)) ([]byte, error) {
+	slices.SortFunc(o, func(x, y Field) int { return strings.Compare(x.Name, y.Name) })
 	b = append(b, '{')
-	for i, k := range keys {
+	for i := range o {
+		k := o[i].Name
 		if i > 0 {
 			b = append(b, ',')
 		}
@@ -93,7 +131,7 @@ func appendObject(b []byte, o Object, outer bool, note func(key string, from, to
 		b = append(b, k...)
 		b = append(b, '"', ':')
 		from := len(b)
-		switch v := o[k].(type) {
+		switch v := o[i].Value.(type) {
 		case string:
 			b = appendString(b, v)
 		case Kind:
@@ -104,12 +142,20 @@ func appendObject(b []byte, o Object, outer bool, note func(key string, from, to
 			b = strconv.AppendInt(b, int64(v), 10)
 		case uint64:
 			b = strconv.AppendUint(b, v, 10)
-		case Object:
+		case Object, Fields:
 			if !outer {
 				return nil, fmt.Errorf("format entry: field %s: %w: object nested twice", k, ErrGrammar)
 			}
+			var few [MaxDetails]Field
+			inner := few[:0]
+			switch v := v.(type) {
+			case Object:
+				inner = v.appendTo(inner)
+			case Fields:
+				inner = append(inner, v...) // the caller's are left in their order
+			}
 			var err error
-			if b, err = appendObject(b, v, false, nil); err != nil {
+			if b, err = appendFields(b, inner, false, nil); err != nil {
 				return nil, err
 			}
 		default:

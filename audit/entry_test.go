@@ -129,7 +129,7 @@ func TestHeaderLimit(t *testing.T) {
 		pad := Object{}
 		o["x"] = pad
 		for i := 0; ; i++ {
-			line, err := appendObject(nil, o, true, nil)
+			line, err := appendFields(nil, o.Fields(), true, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -168,7 +168,7 @@ func FuzzParseEntry(f *testing.F) {
 		if err != nil {
 			return
 		}
-		back, err := appendObject(nil, e.Fields, true, nil)
+		back, err := appendFields(nil, e.Fields.Fields(), true, nil)
 		if err != nil || !bytes.Equal(back, line) {
 			t.Fatalf("parse then format: %q, %v, want %q", back, err, line)
 		}

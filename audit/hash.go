@@ -50,6 +50,9 @@ func RootOf(r *compact.Range) ([32]byte, error) {
 // Digest is the spelling of a hash in headers: b64url without padding.
 func Digest(h [32]byte) string { return b64.EncodeToString(h[:]) }
 
+// AppendDigest appends the spelling of a hash.
+func AppendDigest(dst []byte, h *[32]byte) []byte { return b64.AppendEncode(dst, h[:]) }
+
 // KeysDigest is the GENESIS field keys: SHA-256 over the log's verifier keys joined by LF.
 func KeysDigest(vkeys []string) string {
 	return Digest(sha256.Sum256([]byte(strings.Join(vkeys, "\n"))))

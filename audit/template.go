@@ -18,8 +18,9 @@ type slot struct {
 }
 
 // NewTemplate formats a header and remembers where the values of the named fields stand. The header must hold, in these
-// slots, the longest values that they may get: what is valid with them is valid, and short enough, with any other.
-func NewTemplate(o Object, slots ...string) (*Template, error) {
+// slots, the longest values that they may get: what is valid with them is valid, and short enough, with any other. The list is put
+// in order.
+func NewTemplate(o Fields, slots ...string) (*Template, error) {
 	t := &Template{slots: make([]slot, 0, len(slots))}
 	var err error
 	t.line, err = formatEntry(o, func(key string, from, to int) {
@@ -45,6 +46,21 @@ func (t *Template) Append(dst []byte, value func(dst []byte, slot string) []byte
 		at = s.to
 	}
 	return append(dst, t.line[at:]...)
+}
+
+// Fill is Append in the place of the template itself, which is used up: a value is never longer than what stood in its slot.
+func (t *Template) Fill(value func(dst []byte, slot string) []byte) []byte {
+	line := t.line
+	out := line[:0]
+	at := 0
+	for _, s := range t.slots {
+		out = append(out, line[at:s.from]...)
+		out = value(out, s.name)
+		at = s.to
+	}
+	out = append(out, line[at:]...)
+	t.line, t.slots = nil, nil
+	return out
 }
 
 // MaxLen is the length of the header with the longest values in its slots.
