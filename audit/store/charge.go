@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"strconv"
 
-	bolt "go.etcd.io/bbolt"
-
 	"jali/audit"
 )
 
@@ -25,11 +23,11 @@ func (w *transaction) intent(p *prepared) (Appended, error) {
 	c := p.Charge
 	agKey := ledgerKey(audit.LedgerKey{Agreement: c.Agreement, Population: c.Population})
 	popKey := ledgerKey(audit.LedgerKey{Population: c.Population})
-	ag, err := w.ledger(agKey)
+	ag, err := ledgerIn(w.get, agKey)
 	if err != nil {
 		return Appended{}, err
 	}
-	pop, err := w.ledger(popKey)
+	pop, err := ledgerIn(w.get, popKey)
 	if err != nil {
 		return Appended{}, err
 	}
@@ -50,28 +48,20 @@ func (w *transaction) intent(p *prepared) (Appended, error) {
 		l.spent.Delta += c.Delta
 		l.seq = w.s.tail.n
 	}
-	a, err := w.put(p, values{"bud0": before, "bud1": budgets(ag, pop)})
-	if err != nil {
-		return a, err
-	}
-	b := w.tx.Bucket(bBudget)
-	if err := b.Put(agKey, ag.encode()); err != nil {
-		return a, err
-	}
-	if err := b.Put(popKey, pop.encode()); err != nil {
-		return a, err
-	}
+	a := w.put(p, values{"bud0": before, "bud1": budgets(ag, pop)})
+	w.set(bBudget, agKey, ag.encode())
+	w.set(bBudget, popKey, pop.encode())
 	for i, key := range p.index {
-		if err := w.tx.Bucket(bIndex).Put(key, append(u64(a.Seq), p.found[i]...)); err != nil {
-			return a, err
-		}
+		w.set(bIndex, key, append(u64(a.Seq), p.found[i]...))
 	}
-	return a, w.tx.Bucket(bOpen).Put(u64(a.Seq), []byte{})
+	w.set(bOpen, u64(a.Seq), []byte{})
+	w.s.openIntents++
+	return a, nil
 }
 
-// ledger reads a ledger; one that was never set has nothing to spend.
-func (w *transaction) ledger(key []byte) (ledger, error) {
-	v := w.tx.Bucket(bBudget).Get(key)
+// ledgerIn reads a ledger; one that was never set has nothing to spend.
+func ledgerIn(get getter, key []byte) (ledger, error) {
+	v := get(bBudget, key)
 	if v == nil {
 		return ledger{}, nil
 	}
@@ -81,24 +71,24 @@ func (w *transaction) ledger(key []byte) (ledger, error) {
 // inUnit refuses a charge or cap in another unit than the ledger's: cells do not add up with privacy loss. A ledger's unit is that of
 // the entry that changed it last.
 func (w *transaction) inUnit(p *prepared, key []byte, l ledger) error {
-	if w.tx.Bucket(bBudget).Get(key) == nil {
+	if w.get(bBudget, key) == nil {
 		return nil
 	}
 	var err error
 	unit, known := w.s.units[string(key)]
 	if !known {
-		if unit, err = unitOf(w.tx, l); err == nil {
+		if unit, err = unitOf(w.get, l); err == nil {
 			w.s.units[string(key)] = unit
 		}
 	}
-	if err == nil && unit != p.fields["acct"] {
+	if err == nil && unit != p.fields.Get("acct") {
 		return &itemError{fmt.Errorf("%w: the ledger is kept in another unit", ErrItem)}
 	}
 	return err
 }
 
-func unitOf(tx *bolt.Tx, l ledger) (string, error) {
-	e, err := audit.ParseEntry(tx.Bucket(bEntries).Get(u64(l.seq)))
+func unitOf(get getter, l ledger) (string, error) {
+	e, err := audit.ParseEntry(get(bEntries, u64(l.seq)))
 	if err != nil {
 		return "", fmt.Errorf("%w: a ledger names no entry", ErrDamaged)
 	}
@@ -132,21 +122,20 @@ func (w *transaction) refuse(p *prepared, why string) (Appended, error) {
 	if err != nil {
 		return Appended{}, &itemError{err}
 	}
-	return w.put(r, nil)
+	return w.put(r, nil), nil
 }
 
 // stale reports whether the decision was made under anything that is active no longer: the versions its own header names,
 // and its pins. What was never active is not active.
 func (w *transaction) stale(p *prepared) bool {
-	text := func(k string) string { v, _ := p.fields[k].(string); return v }
+	text := func(k string) string { v, _ := p.fields.Get(k).(string); return v }
 	pins := []Pin{
 		{audit.ActivePolicy, text("pol")},
 		{audit.ActiveDataset + text("ds"), text("dsv")},
-		{audit.ActiveAgreement + p.Charge.Agreement, strconv.FormatInt(integer(p.fields["agv"]), 10)},
+		{audit.ActiveAgreement + p.Charge.Agreement, strconv.FormatInt(integer(p.fields.Get("agv")), 10)},
 	}
-	b := w.tx.Bucket(bActive)
 	for _, pin := range append(pins, p.Pins...) {
-		v := b.Get([]byte(pin.Name))
+		v := w.get(bActive, []byte(pin.Name))
 		if v == nil {
 			return true
 		}
@@ -161,15 +150,15 @@ func (w *transaction) stale(p *prepared) bool {
 // asked again, and charged again.
 func (w *transaction) duplicate(p *prepared) (uint64, bool, error) {
 	for _, key := range p.index {
-		v := w.tx.Bucket(bIndex).Get(key)
+		v := w.get(bIndex, key)
 		if len(v) < 8 {
 			continue
 		}
 		seq := fromU64(v)
-		if w.tx.Bucket(bOpen).Get(v[:8]) != nil {
+		if w.get(bOpen, v[:8]) != nil {
 			return seq, true, nil
 		}
-		kind, _, err := outcomeOf(w.tx, seq)
+		kind, _, err := outcomeOf(w.get, seq)
 		if err != nil {
 			return 0, false, err
 		}
@@ -183,7 +172,7 @@ func (w *transaction) duplicate(p *prepared) (uint64, bool, error) {
 // budget writes a BUDGET entry and the cap it sets.
 func (w *transaction) budget(p *prepared) (Appended, error) {
 	key := ledgerKey(audit.LedgerKey{Agreement: p.Budget.Agreement, Population: p.Budget.Population})
-	l, err := w.ledger(key)
+	l, err := ledgerIn(w.get, key)
 	if err != nil {
 		return Appended{}, err
 	}
@@ -198,9 +187,7 @@ func (w *transaction) budget(p *prepared) (Appended, error) {
 	}
 	old := l.cap
 	l.cap, l.seq = audit.Amount{Rho: p.Budget.Rho, Delta: p.Budget.Delta}, w.s.tail.n
-	a, err := w.put(p, values{"cap0": fmt.Sprintf(`{"d":%d,"r":%d}`, old.Delta, old.Rho)})
-	if err != nil {
-		return a, err
-	}
-	return a, w.tx.Bucket(bBudget).Put(key, l.encode())
+	a := w.put(p, values{"cap0": fmt.Sprintf(`{"d":%d,"r":%d}`, old.Delta, old.Rho)})
+	w.set(bBudget, key, l.encode())
+	return a, nil
 }

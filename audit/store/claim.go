@@ -17,13 +17,13 @@ type Claim struct {
 }
 
 // Claims lists every ledger, and the size of the log, as of one instant.
-func (s *Store) Claims() ([]Claim, uint64, error) { return readClaims(s.db) }
+func (s *Store) Claims() ([]Claim, uint64, error) { return readClaims(s.read) }
 
 // Claims lists every ledger in the files.
-func (r *Reader) Claims() ([]Claim, uint64, error) { return readClaims(r.db) }
+func (r *Reader) Claims() ([]Claim, uint64, error) { return readClaims(r.db.view) }
 
-func readClaims(db *bolt.DB) (out []Claim, size uint64, err error) {
-	err = db.View(func(tx *bolt.Tx) error {
+func readClaims(view func(func(*bolt.Tx) error) error) (out []Claim, size uint64, err error) {
+	err = view(func(tx *bolt.Tx) error {
 		h, err := decodeHead(tx.Bucket(bState).Get(keyHead))
 		if err != nil {
 			return err
@@ -38,7 +38,7 @@ func readClaims(db *bolt.DB) (out []Claim, size uint64, err error) {
 			if err != nil {
 				return err
 			}
-			unit, err := unitOf(tx, l)
+			unit, err := unitOf(rowsOf(tx), l)
 			out = append(out, Claim{k, l.spent, l.cap, l.seq, unit})
 			return err
 		})

@@ -13,57 +13,86 @@ import (
 	"jali/audit"
 )
 
-// commit writes the items that arrive in one transaction: each item in order, then tiles and head. Everything an item needs to
-// be refused for is read before anything of it is put, so one item never disturbs another. An error is a storage error.
-func (s *Store) commitArriving(items iter.Seq[*prepared]) ([]answer, published, error) {
-	out := s.answers[:0]
-	var root [32]byte
-	err := s.db.Update(func(tx *bolt.Tx) error {
-		w := &transaction{s: s, tx: tx, now: micros(s.cfg.Now())}
-		for _, name := range [][]byte{bEntries, bDetails} {
-			tx.Bucket(name).FillPercent = 1
-		}
-		if err := w.clock(); err != nil {
-			return err
-		}
-		for p := range items {
-			// Items arrive while the transaction is open: none is dated before it came.
-			w.now = max(w.now, micros(s.cfg.Now()))
-			s.lastNow = w.now
-			a, err := w.apply(p)
-			if err == nil {
-				out = append(out, answer{p, outcome{a: a}})
-				continue
-			}
-			var refused *itemError
-			if !errors.As(err, &refused) {
-				return err
-			}
-			out = append(out, answer{p, outcome{err: refused.err}})
-		}
-		if err := w.keepCheckpoint(false); err != nil {
-			return err
-		}
-		var err error
-		root, err = s.tail.flushComplete(tx)
-		return err
-	})
-	if err != nil {
-		return nil, published{}, fmt.Errorf("commit: %w", err)
-	}
-	s.answers = out
-	// Published, and so signed, only now: a signature on a tree that a crash takes back would be evidence of a fork.
-	return out, s.signer.published(s.tail.n, root, s.tail.t), nil
+// group is a frame of the journal before it is durable: the entries of the callers that waited together.
+type group struct {
+	out   []answer
+	pub   published // once it is durable
+	seg   *segment
+	bytes []byte // for the segment's file
+	at    int64
 }
 
-// commit writes a batch that is there already.
+// gather makes the frame of the items that arrive: each item in order, then tiles and head. Everything an item needs to be refused
+// for is read before anything of it is put, so one item never disturbs another. An error is a storage error.
+func (s *Store) gather(items iter.Seq[*prepared], out []answer) (group, error) {
+	older := s.settling.Load() // before the transaction: what is no longer being settled then is in it
+	base, err := s.db.Begin(false)
+	if err != nil {
+		return group{}, fmt.Errorf("commit: %w", err)
+	}
+	defer base.Rollback()
+	w := &transaction{s: s, base: base, older: older, seg: s.seg, now: micros(s.cfg.Now())}
+	n, leaf := s.tail.n, s.tail.leaf
+	s.seg.begin()
+	if err := w.clock(); err != nil {
+		return group{}, fmt.Errorf("commit: %w", err)
+	}
+	for p := range items {
+		// Items arrive while the frame is open: none is dated before it came.
+		w.now = max(w.now, micros(s.cfg.Now()))
+		s.lastNow = w.now
+		a, err := w.apply(p)
+		if err == nil {
+			out = append(out, answer{p, outcome{a: a}})
+			continue
+		}
+		var refused *itemError
+		if !errors.As(err, &refused) {
+			return group{}, fmt.Errorf("commit: %w", err)
+		}
+		out = append(out, answer{p, outcome{err: refused.err}})
+	}
+	if err := w.keepCheckpoint(false); err != nil {
+		return group{}, fmt.Errorf("commit: %w", err)
+	}
+	root, err := s.tail.flushComplete(w.putRow)
+	if err != nil {
+		return group{}, fmt.Errorf("commit: %w", err)
+	}
+	g := group{out: out, seg: s.seg}
+	s.seg.n = s.tail.n
+	g.pub = s.signer.published(s.tail.n, root, s.tail.t)
+	g.pub.frame = s.seg.next
+	g.bytes, g.at = s.seg.end(s.generation, n, leaf)
+	return g, nil
+}
+
+// commit writes a batch in a transaction of audit.db itself: at the start of a process, before there is a writer.
 func (s *Store) commit(batch []*prepared) ([]outcome, published, error) {
-	answers, pub, err := s.commitArriving(slices.Values(batch))
-	out := make([]outcome, len(answers))
-	for i, a := range answers {
+	if len(batch) == 1 && batch[0].work != nil {
+		return []outcome{{}}, *s.state.Load(), s.direct(batch[0])
+	}
+	g, err := s.gather(slices.Values(batch), nil)
+	if err != nil {
+		return nil, published{}, err
+	}
+	if err := s.settle(s.seg); err != nil {
+		return nil, published{}, err
+	}
+	s.seg.reset(s.seg.next)
+	out := make([]outcome, len(g.out))
+	for i, a := range g.out {
 		out[i] = a.o
 	}
-	return out, pub, err
+	return out, g.pub, nil
+}
+
+// direct does what no entry does, in a transaction of its own. Everything before it must be settled.
+func (s *Store) direct(p *prepared) error {
+	if err := s.db.Update(func(tx *bolt.Tx) error { return p.work(tx) }); err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	return nil
 }
 
 // answer is what became of an item, told once the commit is durable.
@@ -77,13 +106,6 @@ type itemError struct{ err error }
 
 func (e *itemError) Error() string { return e.err.Error() }
 
-// transaction is one run of the writer inside bbolt's.
-type transaction struct {
-	s   *Store
-	tx  *bolt.Tx
-	now int64
-}
-
 // clock records a jump back of more than 5 s, once per jump.
 func (w *transaction) clock() error {
 	last := w.s.lastNow
@@ -92,21 +114,17 @@ func (w *transaction) clock() error {
 	}
 	w.s.lastNow = w.now
 	if back := last - w.now; back > int64(5*time.Second/time.Microsecond) {
-		p := &prepared{Item: Item{Kind: audit.Clock}, fields: audit.Object{"back": back}}
+		p := &prepared{Item: Item{Kind: audit.Clock}, fields: audit.Fields{{Name: "back", Value: back}}}
 		if err := p.format(w.s.signer.keys.Origin); err != nil {
 			return err
 		}
-		_, err := w.put(p, nil)
-		return err
+		w.put(p, nil)
 	}
 	return nil
 }
 
 // apply decides what becomes of an item, and writes it.
 func (w *transaction) apply(p *prepared) (Appended, error) {
-	if p.work != nil {
-		return Appended{}, p.work(w)
-	}
 	if err := p.renew(w.s); err != nil {
 		return Appended{}, err
 	}
@@ -114,132 +132,104 @@ func (w *transaction) apply(p *prepared) (Appended, error) {
 	case p.Kind == audit.Intent:
 		return w.intent(p)
 	case p.Kind == audit.Erase:
-		a, err := w.put(p, nil)
-		if err != nil {
-			return a, err
-		}
-		return a, w.tx.Bucket(bOpen).Put(u64(a.Seq), []byte{})
+		a := w.put(p, nil)
+		w.set(bOpen, u64(a.Seq), []byte{})
+		return a, nil
 	case p.Kind == audit.Erased:
-		a, err := w.put(p, nil)
-		if err != nil {
-			return a, err
-		}
-		return a, w.tx.Bucket(bOpen).Delete(u64(*p.Ref))
+		a := w.put(p, nil)
+		w.delete(bOpen, u64(*p.Ref))
+		return a, nil
 	case p.Kind.Outcome():
-		if w.tx.Bucket(bOpen).Get(u64(*p.Ref)) == nil {
+		if w.get(bOpen, u64(*p.Ref)) == nil {
 			return Appended{}, &itemError{fmt.Errorf("%w: entry %d", ErrNotOpen, *p.Ref)}
 		}
-		a, err := w.put(p, nil)
-		if err != nil {
-			return a, err
-		}
-		if err := w.activate(p.Active, a.Seq); err != nil {
-			return a, err
-		}
-		return a, w.close(p, a.Seq)
+		a := w.put(p, nil)
+		w.activate(p.Active, a.Seq)
+		w.close(p, a.Seq)
+		return a, nil
 	case p.Kind == audit.Replay:
-		kind, _, err := outcomeOf(w.tx, *p.Ref)
+		kind, _, err := outcomeOf(w.get, *p.Ref)
 		if err != nil {
 			return Appended{}, err
 		}
 		if kind != audit.Release {
 			return Appended{}, &itemError{fmt.Errorf("%w: entry %d was not released", ErrNotOpen, *p.Ref)}
 		}
-		return w.put(p, nil)
+		return w.put(p, nil), nil
 	case p.Kind == audit.Budget:
 		return w.budget(p)
 	case p.Kind == audit.Heartbeat:
-		intents, _, err := openEntries(w.tx)
-		if err != nil {
-			return Appended{}, err
-		}
-		open := int64(len(intents))
-		return w.put(p, values{"open": strconv.FormatInt(open, 10)})
+		return w.put(p, values{"open": strconv.FormatInt(w.s.openIntents, 10)}), nil
 	}
-	return w.activating(p)
+	return w.activating(p), nil
 }
 
 // values are the contents of slots that follow from the state of the log, in the header's notation.
 type values map[string]string
 
-// put writes the entry and its details at the end of the log.
-func (w *transaction) put(p *prepared, v values) (Appended, error) {
+// put writes the entry and its details at the end of the log. It uses up the item's template.
+func (w *transaction) put(p *prepared, v values) Appended {
 	tl := w.s.tail
 	origin := w.s.signer.keys.Origin
 	seq, t := tl.n, max(w.now, tl.t)
-	line := p.tmpl.Append(make([]byte, 0, p.tmpl.MaxLen()), func(b []byte, slot string) []byte {
+	line := p.tmpl.Fill(func(b []byte, slot string) []byte {
 		switch slot {
 		case "seq":
 			return strconv.AppendUint(b, seq, 10)
 		case "t":
 			return strconv.AppendInt(b, t, 10)
 		case "prev":
-			return append(append(append(b, '"'), audit.Digest(tl.leaf)...), '"')
+			return append(audit.AppendDigest(append(b, '"'), &tl.leaf), '"')
 		}
 		return append(b, v[slot]...)
 	})
-	key := u64(seq)
-	if err := w.tx.Bucket(bEntries).Put(key, line); err != nil {
-		return Appended{}, err
-	}
-	details := w.tx.Bucket(bDetails)
+	w.set(bEntries, u64(seq), line)
 	for i, d := range p.ds {
-		if err := details.Put(detailKey(seq, p.names[i]), p.dek.seal([]byte(d), aad(origin, seq, p.names[i]))); err != nil {
-			return Appended{}, err
-		}
+		w.set(bDetails, detailKey(seq, p.names[i]), p.dek.seal([]byte(d), aad(origin, seq, p.names[i])))
 	}
-	return Appended{Seq: seq, Time: t, Entry: line, D: p.ds}, tl.append(line, t)
+	tl.append(line, t)
+	return Appended{Seq: seq, Time: t, Entry: line, D: p.ds}
 }
 
 // close marks the INTENT as having its outcome, and keeps the result.
-func (w *transaction) close(p *prepared, seq uint64) error {
-	if err := w.tx.Bucket(bOpen).Delete(u64(*p.Ref)); err != nil {
-		return err
+func (w *transaction) close(p *prepared, seq uint64) {
+	w.delete(bOpen, u64(*p.Ref))
+	w.s.openIntents--
+	w.set(bDerived, outcomeKey(*p.Ref), u64(seq))
+	if p.result != nil {
+		w.set(bResults, u64(*p.Ref), p.result)
 	}
-	if err := w.tx.Bucket(bDerived).Put(outcomeKey(*p.Ref), u64(seq)); err != nil {
-		return err
-	}
-	if p.result == nil {
-		return nil
-	}
-	return w.tx.Bucket(bResults).Put(u64(*p.Ref), p.result)
 }
 
 // activating writes any other entry, and what it makes active.
-func (w *transaction) activating(p *prepared) (Appended, error) {
-	b := w.tx.Bucket(bActive)
-	v := values{}
-	text := func(k string) string { v, _ := p.fields[k].(string); return v }
-	name, value, ok := audit.Activates(p.Kind, text, func(k string) int64 { return integer(p.fields[k]) })
+func (w *transaction) activating(p *prepared) Appended {
+	text := func(k string) string { v, _ := p.fields.Get(k).(string); return v }
+	name, value, ok := audit.Activates(p.Kind, text, func(k string) int64 { return integer(p.fields.Get(k)) })
+	var v values
 	if ok {
-		old, _ := activeValue(b.Get([]byte(name)))
+		old, _ := activeValue(w.get(bActive, []byte(name)))
 		switch p.Kind {
 		case audit.Policy:
-			v["pol0"] = `"` + old + `"`
+			v = values{"pol0": `"` + old + `"`}
 		case audit.Dataset:
-			v["dsv0"] = `"` + old + `"`
+			v = values{"dsv0": `"` + old + `"`}
 		}
 	}
-	a, err := w.put(p, v)
-	if err != nil {
-		return a, err
-	}
+	a := w.put(p, v)
 	pins := p.Active
 	if ok {
 		pins = append([]Pin{{name, value}}, pins...)
+		pins = slices.DeleteFunc(pins, func(pin Pin) bool { return pin.Name == name && pin.Value != value }) // what the header says wins
 	}
-	pins = slices.DeleteFunc(slices.Clone(pins), func(pin Pin) bool { return pin.Name == name && pin.Value != value }) // what the header says wins
-	return a, w.activate(pins, a.Seq)
+	w.activate(pins, a.Seq)
+	return a
 }
 
 // activate makes names active by an entry.
-func (w *transaction) activate(pins []Pin, seq uint64) error {
+func (w *transaction) activate(pins []Pin, seq uint64) {
 	for _, pin := range pins {
-		if err := w.tx.Bucket(bActive).Put([]byte(pin.Name), append(u64(seq), pin.Value...)); err != nil {
-			return err
-		}
+		w.set(bActive, []byte(pin.Name), append(u64(seq), pin.Value...))
 	}
-	return nil
 }
 
 func integer(v any) int64 {
@@ -264,12 +254,12 @@ func activeValue(b []byte) (value string, seq uint64) {
 
 // outcomeOf finds the outcome of an INTENT: its kind and seq, or "" while it is open or if there is no such INTENT. The
 // index is rebuildable and not trusted: the entry it points to must say the same.
-func outcomeOf(tx *bolt.Tx, intent uint64) (audit.Kind, uint64, error) {
-	v := tx.Bucket(bDerived).Get(outcomeKey(intent))
+func outcomeOf(get getter, intent uint64) (audit.Kind, uint64, error) {
+	v := get(bDerived, outcomeKey(intent))
 	if len(v) != 8 {
 		return "", 0, nil
 	}
-	e, err := audit.ParseEntry(tx.Bucket(bEntries).Get(v))
+	e, err := audit.ParseEntry(get(bEntries, v))
 	if err != nil || e.Ref == nil || *e.Ref != intent || !e.Kind.Outcome() {
 		return "", 0, fmt.Errorf("%w: the outcome index of entry %d", ErrDamaged, intent)
 	}

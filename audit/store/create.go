@@ -85,9 +85,7 @@ func fill(tx *bolt.Tx, c CreateConfig, keys *audit.Keys) error {
 		if err := tx.Bucket(bEntries).Put(u64(uint64(i)), line); err != nil {
 			return err
 		}
-		if err := tl.append(line, t); err != nil {
-			return err
-		}
+		tl.append(line, t)
 		prev = chain.Head()
 	}
 	for k, l := range chain.Ledgers() {
@@ -95,6 +93,6 @@ func fill(tx *bolt.Tx, c CreateConfig, keys *audit.Keys) error {
 			return err
 		}
 	}
-	_, err := tl.flush(tx)
+	_, err := tl.flush(putIn(tx))
 	return err
 }

@@ -40,13 +40,13 @@ func TestEdgeOfTilesFollowsFromEntries(t *testing.T) {
 			crashed := copied(t, cfg) // between commits: what a crash leaves
 			var stored []byte
 			read := func(of Config) map[string][]byte {
-				db, err := openDB(of.Path, true, 0)
+				db, err := openSettled(of)
 				if err != nil {
 					t.Fatal(err)
 				}
-				defer db.Close()
+				defer db.close()
 				out := map[string][]byte{}
-				if err := db.View(func(tx *bolt.Tx) error {
+				if err := db.view(func(tx *bolt.Tx) error {
 					stored = bytes.Clone(tx.Bucket(bTiles).Get(tileKey(0, size/audit.TileWidth)))
 					return audit.TileWidths(size, func(level uint8, index uint64, width int) error {
 						b, err := tilesOf(tx)(level, index, width)

@@ -68,10 +68,7 @@ func (s *Store) Erase(ctx context.Context, e Erasure) (Done, error) {
 	done, err := s.carryOut(a.Seq, spans, s.submitted)
 	if err != nil {
 		err = fmt.Errorf("erase: entry %d is on record and not carried out: %w", a.Seq, err)
-		if s.failed.Load() == nil {
-			s.failed.Store(&err)
-			s.cfg.Fatal(err)
-		}
+		s.fail(err)
 		return Done{}, err
 	}
 	return done, nil
@@ -197,7 +194,7 @@ func (s *Store) survey(spans []audit.Span) (*doomed, error) {
 		case e.Kind == audit.Release && d.covers(e.Seq, "result") && e.Ref != nil:
 			d.results[*e.Ref] = true
 		}
-		return s.db.View(func(tx *bolt.Tx) error {
+		return s.read(func(tx *bolt.Tx) error {
 			for name := range e.Dtl {
 				if v := tx.Bucket(bDetails).Get(detailKey(e.Seq, name)); d.covers(e.Seq, name) && len(v) >= 17 {
 					d.keys[[16]byte(v[1:17])] = true
@@ -210,7 +207,7 @@ func (s *Store) survey(spans []audit.Span) (*doomed, error) {
 		return nil, err
 	}
 	for intent := range d.results {
-		err := s.db.View(func(tx *bolt.Tx) error {
+		err := s.read(func(tx *bolt.Tx) error {
 			value := tx.Bucket(bResults).Get(u64(intent))
 			if value == nil {
 				return nil
@@ -292,7 +289,7 @@ func (s *Store) submitted(p *prepared) (Appended, error) {
 // stays open, and has to be ordered anew. That nothing but a restore took the list away is for Verify to check.
 func (s *Store) finishErasures() error {
 	var erasures []uint64
-	err := s.db.View(func(tx *bolt.Tx) (err error) {
+	err := s.read(func(tx *bolt.Tx) (err error) {
 		_, erasures, err = openEntries(tx)
 		return err
 	})
@@ -301,7 +298,7 @@ func (s *Store) finishErasures() error {
 	}
 	for _, seq := range erasures {
 		kept := false
-		if err := s.db.View(func(tx *bolt.Tx) error { kept = tx.Bucket(bDetails).Get(detailKey(seq, "list")) != nil; return nil }); err != nil {
+		if err := s.read(func(tx *bolt.Tx) error { kept = tx.Bucket(bDetails).Get(detailKey(seq, "list")) != nil; return nil }); err != nil {
 			return err
 		}
 		if !kept {

@@ -364,7 +364,7 @@ func TestErasureAlarms(t *testing.T) {
 			t.Fatal(err)
 		}
 		keys := map[[16]byte]bool{}
-		if err := s.db.View(func(tx *bolt.Tx) error {
+		if err := s.read(func(tx *bolt.Tx) error {
 			keys[[16]byte(tx.Bucket(bResults).Get(u64(a.Seq))[1:17])] = true
 			return nil
 		}); err != nil {

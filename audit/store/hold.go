@@ -12,11 +12,11 @@ import (
 
 // Holds lists the holds that stand, whether or not their time has come. They bind whoever shows details to others: the store's
 // own exports and Reader; Details, which the gateway itself works with, is not bound.
-func (s *Store) Holds() ([]audit.Held, error) { return readHolds(s.db) }
+func (s *Store) Holds() ([]audit.Held, error) { return readHolds(s.read) }
 
-func readHolds(db *bolt.DB) ([]audit.Held, error) {
+func readHolds(view func(func(*bolt.Tx) error) error) ([]audit.Held, error) {
 	var out []audit.Held
-	err := db.View(func(tx *bolt.Tx) error {
+	err := view(func(tx *bolt.Tx) error {
 		c := tx.Bucket(bActive).Cursor()
 		for k, v := c.Seek([]byte(audit.ActiveHold)); strings.HasPrefix(string(k), audit.ActiveHold); k, v = c.Next() {
 			value, seq := activeValue(v)

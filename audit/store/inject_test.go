@@ -84,6 +84,10 @@ func TestInjectedFaults(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
+	// The process that is made to fail begins with what one that was killed has left in the journal.
+	s = stopped(t, base)
+	before := append(s.journalGroup(t, intent(3)), s.journalGroup(t, intent(3), Item{Kind: audit.Heartbeat})...)
+	drop(t, s)
 	faults := []string{"error=EIO", "error=ENOSPC", "signal=SIGKILL"}
 	calls := map[string][]int{"fdatasync": {1, 2, 5, 9}, "pwrite64": {1, 4, 11}, "ftruncate": {1}, "openat": {1, 2, 3}, "renameat": {1}}
 	if os.Getenv("JALI_LONG") != "" {
@@ -104,14 +108,14 @@ func TestInjectedFaults(t *testing.T) {
 				}
 				t.Run(fmt.Sprintf("%s/%d/%s", call, n, fault), func(t *testing.T) {
 					t.Parallel()
-					inject(t, base, call, n, fault)
+					inject(t, base, before, call, n, fault)
 				})
 			}
 		}
 	}
 }
 
-func inject(t *testing.T, base Config, call string, n int, fault string) {
+func inject(t *testing.T, base Config, before []Appended, call string, n int, fault string) {
 	cfg := copied(t, base)
 	dir := filepath.Dir(cfg.Path)
 	fatal := cfg.Fatal
@@ -119,7 +123,7 @@ func inject(t *testing.T, base Config, call string, n int, fault string) {
 	defer cancel()
 	args := []string{"-f", "-qq", "-o", filepath.Join(t.TempDir(), "trace"), "-e", "trace=" + call, "-e", fmt.Sprintf("inject=%s:%s:when=%d", call, fault, n)}
 	if call != "renameat" { // the program itself opens and writes other files; it renames none
-		args = append(args, "-P", cfg.Path, "-P", cfg.Keys)
+		args = append(args, "-P", cfg.Path, "-P", cfg.Keys, "-P", cfg.journal(0), "-P", cfg.journal(1))
 	}
 	cmd := exec.CommandContext(ctx, "strace", append(args, os.Args[0], "-test.run=^$")...)
 	cmd.Env = append(os.Environ(), "JALI_TEST_BOUNDED="+dir)
@@ -130,6 +134,9 @@ func inject(t *testing.T, base Config, call string, n int, fault string) {
 	}
 	closed := false
 	acknowledged := map[uint64]string{}
+	for _, a := range before {
+		acknowledged[a.Seq] = audit.Digest(audit.LeafHash(a.Entry))
+	}
 	for in := bufio.NewScanner(bytes.NewReader(out)); in.Scan(); {
 		seq, digest, ok := strings.Cut(in.Text(), " ")
 		if i, e := strconv.ParseUint(seq, 10, 64); ok && e == nil {

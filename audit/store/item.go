@@ -2,10 +2,12 @@ package store
 
 import (
 	"fmt"
-	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	bolt "go.etcd.io/bbolt"
 
 	"jali/audit"
 )
@@ -81,7 +83,7 @@ const MaxStored = 1 << 20
 // prepared is an item with everything done that needs neither the sequence number nor the state of the log.
 type prepared struct {
 	Item
-	fields audit.Object
+	fields audit.Fields
 	tmpl   *audit.Template
 	names  []string // of details, parallel to ds
 	ds     []string
@@ -91,8 +93,9 @@ type prepared struct {
 	result []byte   // as stored in bucket r
 	// generation of the keys that all this was sealed with.
 	generation uint64
-	// work, if set, is done by the writer instead of an entry. What it returns is a storage error.
-	work func(*transaction) error
+	// work, if set, is done by the writer instead of an entry, in a transaction of audit.db with the journal empty. What it returns is
+	// a storage error.
+	work func(*bolt.Tx) error
 	done chan outcome
 }
 
@@ -103,15 +106,16 @@ type outcome struct {
 
 // prepare checks an item and seals what can be sealed outside the writer. Whatever it accepts, the writer can write.
 func (s *Store) prepare(it Item) (*prepared, error) {
-	p := &prepared{Item: it, fields: make(audit.Object, len(it.Fields)+common), generation: s.keys.generation.Load(), done: make(chan outcome, 1)}
-	maps.Copy(p.fields, it.Fields)
+	p := &prepared{Item: it, fields: make(audit.Fields, 0, len(it.Fields)+common), generation: s.keys.generation.Load()}
 	if !it.Kind.Known() || it.Kind == audit.Genesis || (it.Kind == audit.Erase || it.Kind == audit.Erased) != it.erasure {
 		return nil, fmt.Errorf("%w: kind", ErrItem)
 	}
-	for _, own := range []string{"v", "o", "seq", "t", "prev", "k", "ref", "dtl", "bud0", "bud1", "cap0"} {
-		if _, ok := p.fields[own]; ok {
-			return nil, fmt.Errorf("%w: field %s is the store's to set", ErrItem, own)
+	for k, v := range it.Fields {
+		switch k {
+		case "v", "o", "seq", "t", "prev", "k", "ref", "dtl", "bud0", "bud1", "cap0":
+			return nil, fmt.Errorf("%w: field %s is the store's to set", ErrItem, k)
 		}
+		p.fields = append(p.fields, audit.Field{Name: k, Value: v})
 	}
 	if err := p.checkMoney(); err != nil {
 		return nil, err
@@ -119,9 +123,11 @@ func (s *Store) prepare(it Item) (*prepared, error) {
 	if (it.Kind.Outcome() || it.Kind == audit.Replay || it.Kind == audit.Erased) && it.Ref == nil {
 		return nil, fmt.Errorf("%w: %s needs a ref", ErrItem, it.Kind)
 	}
-	for _, a := range append(append([]Pin(nil), it.Active...), it.Pins...) {
-		if a.Name == "" || !audit.ValidString(a.Name) || !audit.ValidString(a.Value) {
-			return nil, fmt.Errorf("%w: a pin is not a code", ErrItem)
+	for _, pins := range [...][]Pin{it.Active, it.Pins} {
+		for _, a := range pins {
+			if a.Name == "" || !audit.ValidString(a.Name) || !audit.ValidString(a.Value) {
+				return nil, fmt.Errorf("%w: a pin is not a code", ErrItem)
+			}
 		}
 	}
 	if err := p.sealDetails(s); err != nil {
@@ -133,7 +139,11 @@ func (s *Store) prepare(it Item) (*prepared, error) {
 	if err := p.indexKeys(s); err != nil {
 		return nil, err
 	}
-	return p, p.format(s.signer.keys.Origin)
+	if err := p.format(s.signer.keys.Origin); err != nil {
+		return nil, err
+	}
+	p.done = waits.Get().(chan outcome)
+	return p, nil
 }
 
 // checkMoney checks the charge or budget and writes the fields that follow from it.
@@ -155,8 +165,8 @@ func (p *prepared) checkMoney() error {
 	if len(p.Index) > 0 && p.Kind != audit.Intent {
 		return fmt.Errorf("%w: only INTENT is indexed", ErrItem)
 	}
-	if _, ok := p.fields["acct"]; !ok && (p.Charge != nil || p.Budget != nil) {
-		p.fields["acct"] = "nrho"
+	if (p.Charge != nil || p.Budget != nil) && p.fields.Get("acct") == nil {
+		p.fields.Set("acct", "nrho")
 	}
 	switch {
 	case p.Charge != nil:
@@ -164,42 +174,47 @@ func (p *prepared) checkMoney() error {
 		if !validID(c.Agreement) || !validID(c.Population) || !inRange(c.Rho, c.Delta, c.Most) {
 			return fmt.Errorf("%w: charge", ErrItem)
 		}
-		p.fields["ag"], p.fields["pop"], p.fields["dec"] = c.Agreement, c.Population, "allow"
-		p.fields["cost"] = audit.Object{"d": c.Delta, "r": c.Rho}
+		p.fields.Set("ag", c.Agreement)
+		p.fields.Set("pop", c.Population)
+		p.fields.Set("dec", "allow")
+		p.fields.Set("cost", amount(c.Delta, c.Rho))
 	case p.Budget != nil:
 		b := p.Budget
 		if b.Agreement != "" && !validID(b.Agreement) || !validID(b.Population) || !inRange(b.Rho, b.Delta) {
 			return fmt.Errorf("%w: budget", ErrItem)
 		}
 		if b.Agreement != "" {
-			p.fields["ag"] = b.Agreement
+			p.fields.Set("ag", b.Agreement)
 		}
-		p.fields["pop"] = b.Population
-		p.fields["cap"] = audit.Object{"d": b.Delta, "r": b.Rho}
+		p.fields.Set("pop", b.Population)
+		p.fields.Set("cap", amount(b.Delta, b.Rho))
 		if b.Spent != nil {
 			if !inRange(b.Spent.Rho, b.Spent.Delta) {
 				return fmt.Errorf("%w: carried spend", ErrItem)
 			}
-			p.fields["spent"] = audit.Object{"d": b.Spent.Delta, "r": b.Spent.Rho}
+			p.fields.Set("spent", amount(b.Spent.Delta, b.Spent.Rho))
 		}
 	}
 	return nil
+}
+
+func amount(delta, rho int64) audit.Fields {
+	return audit.Fields{{Name: "d", Value: delta}, {Name: "r", Value: rho}}
 }
 
 func (p *prepared) sealDetails(s *Store) error {
 	if len(p.Details) > audit.MaxDetails {
 		return fmt.Errorf("%w: more than %d details", ErrItem, audit.MaxDetails)
 	}
-	seen := map[string]bool{}
+	p.names, p.ds = make([]string, 0, len(p.Details)), make([]string, 0, len(p.Details))
 	for _, d := range p.Details {
 		D, err := audit.SealDetail(d)
 		if err != nil {
 			return fmt.Errorf("%w: %w", ErrItem, err)
 		}
-		if seen[d.Name] {
+		if slices.Contains(p.names, d.Name) {
 			return fmt.Errorf("%w: detail %s twice", ErrItem, d.Name)
 		}
-		seen[d.Name] = true
 		p.names, p.ds = append(p.names, d.Name), append(p.ds, D)
 	}
 	if len(p.ds) == 0 && p.Result == nil && len(p.Index) == 0 {
@@ -264,56 +279,70 @@ func (p *prepared) renew(s *Store) error {
 }
 
 // slots are the fields that only the writer knows, by kind: put into o with the longest values that they may get.
-func (p *prepared) slots(o audit.Object) []string {
-	o["seq"], o["t"], o["prev"] = int64(audit.MaxInt), int64(audit.MaxInt), noDigest
+func (p *prepared) slots(o *audit.Fields) []string {
+	o.Set("seq", mostInt)
+	o.Set("t", mostInt)
+	o.Set("prev", noDigest)
 	switch p.Kind {
 	case audit.Intent:
-		o["bud0"], o["bud1"] = largest, largest
-		return []string{"seq", "t", "prev", "bud0", "bud1"}
+		o.Set("bud0", largest)
+		o.Set("bud1", largest)
+		return slotsOfIntent
 	case audit.Budget:
-		o["cap0"] = audit.Object{"d": int64(audit.MaxInt), "r": int64(audit.MaxInt)}
-		return []string{"seq", "t", "prev", "cap0"}
+		o.Set("cap0", audit.Fields{{Name: "d", Value: mostInt}, {Name: "r", Value: mostInt}})
+		return slotsOfBudget
 	case audit.Policy:
-		o["pol0"] = longest
-		return []string{"seq", "t", "prev", "pol0"}
+		o.Set("pol0", longest)
+		return slotsOfPolicy
 	case audit.Dataset:
-		o["dsv0"] = longest
-		return []string{"seq", "t", "prev", "dsv0"}
+		o.Set("dsv0", longest)
+		return slotsOfDataset
 	case audit.Heartbeat:
-		o["open"] = int64(audit.MaxInt)
-		return []string{"seq", "t", "prev", "open"}
+		o.Set("open", mostInt)
+		return slotsOfHeartbeat
 	}
-	return []string{"seq", "t", "prev"}
+	return slotsOfAny
 }
 
 var (
-	noDigest = audit.Digest([32]byte{})
-	largest  = audit.Object{"ad": int64(audit.MaxInt), "ar": int64(audit.MaxInt), "pd": int64(audit.MaxInt), "pr": int64(audit.MaxInt)}
+	slotsOfIntent    = []string{"seq", "t", "prev", "bud0", "bud1"}
+	slotsOfBudget    = []string{"seq", "t", "prev", "cap0"}
+	slotsOfPolicy    = []string{"seq", "t", "prev", "pol0"}
+	slotsOfDataset   = []string{"seq", "t", "prev", "dsv0"}
+	slotsOfHeartbeat = []string{"seq", "t", "prev", "open"}
+	slotsOfAny       = []string{"seq", "t", "prev"}
+
+	// Boxed once: they go into every header.
+	mostInt  any = int64(audit.MaxInt)
+	noDigest any = audit.Digest([32]byte{})
+	largest  any = audit.Fields{{Name: "ad", Value: mostInt}, {Name: "ar", Value: mostInt}, {Name: "pd", Value: mostInt}, {Name: "pr", Value: mostInt}}
 )
 
 var longest = strings.Repeat("A", audit.MaxString)
 
-// common is about how many fields format adds: v, o, k, ref or dtl, and the slots.
-const common = 8
+// common is about how many fields format adds: v, o, k, ref or dtl, those of a charge, and the slots.
+const common = 14
 
 // format makes the template of the header, and completes the fields with what it adds. With the longest values in its slots it
 // is valid, so the writer cannot fail.
 func (p *prepared) format(origin string) error {
-	o := p.fields
-	o["v"], o["o"], o["k"] = 1, origin, p.Kind
+	o := &p.fields
+	o.Set("v", 1)
+	o.Set("o", origin)
+	o.Set("k", p.Kind)
 	if p.Ref != nil {
-		o["ref"] = *p.Ref
+		o.Set("ref", *p.Ref)
 	}
 	if len(p.ds) > 0 {
-		dtl := make(audit.Object, len(p.ds))
+		dtl := make(audit.Fields, len(p.ds))
 		for i, d := range p.ds {
-			dtl[p.names[i]] = audit.DetailDigest(d)
+			dtl[i] = audit.Field{Name: p.names[i], Value: audit.DetailDigest(d)}
 		}
-		o["dtl"] = dtl
+		o.Set("dtl", dtl)
 	}
 	slots := p.slots(o)
 	var err error
-	if p.tmpl, err = audit.NewTemplate(o, slots...); err != nil {
+	if p.tmpl, err = audit.NewTemplate(*o, slots...); err != nil {
 		return fmt.Errorf("%w: %w", ErrItem, err)
 	}
 	return nil
@@ -322,10 +351,10 @@ func (p *prepared) format(origin string) error {
 // refuse turns an INTENT into the REFUSED that is written in its place: codes that say what was refused and why, and of
 // the details only who asked and what.
 func (p *prepared) refuse(why, origin string) (*prepared, error) {
-	r := &prepared{Item: Item{Kind: audit.Refused}, fields: audit.Object{"dec": "deny", "why": why}, dek: p.dek}
+	r := &prepared{Item: Item{Kind: audit.Refused}, fields: audit.Fields{{Name: "dec", Value: "deny"}, {Name: "why", Value: why}}, dek: p.dek}
 	for _, k := range []string{"ag", "ds", "pu", "pol"} {
-		if v, ok := p.fields[k]; ok {
-			r.fields[k] = v
+		if v := p.fields.Get(k); v != nil {
+			r.fields.Set(k, v)
 		}
 	}
 	for i, n := range p.names {

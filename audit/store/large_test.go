@@ -29,7 +29,8 @@ func largeLog(tb testing.TB, n uint64) Config {
 		if h, err = decodeHead(tx.Bucket(bState).Get(keyHead)); err != nil {
 			return err
 		}
-		return tl.append(tx.Bucket(bEntries).Get(u64(0)), h.t)
+		tl.append(tx.Bucket(bEntries).Get(u64(0)), h.t)
+		return nil
 	}); err != nil {
 		tb.Fatal(err)
 	}
@@ -47,11 +48,9 @@ func largeLog(tb testing.TB, n uint64) Config {
 						return err
 					}
 				}
-				if err := tl.append(line, h.t); err != nil {
-					return err
-				}
+				tl.append(line, h.t)
 			}
-			_, err := tl.flush(tx)
+			_, err := tl.flush(putIn(tx))
 			return err
 		}); err != nil {
 			tb.Fatal(err)

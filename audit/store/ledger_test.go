@@ -77,8 +77,16 @@ func TestBudgetRace(t *testing.T) {
 
 // One over-budget item among 100 in one commit: 99 INTENT and 1 REFUSED in one transaction.
 func TestGroupCommitWithOneRefused(t *testing.T) {
-	s := open(t, newDir(t))
+	cfg := newDir(t)
+	s := open(t, cfg)
 	setup(t, s, 1e6, 1e9)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s, err := load(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
 	var batch []*prepared
 	for i := range 100 {
 		it := intent(100)
@@ -92,11 +100,12 @@ func TestGroupCommitWithOneRefused(t *testing.T) {
 		batch = append(batch, p)
 	}
 	before := lastTx(t, s.db)
-	out, pub, err := s.commit(batch) // the writer is idle: nobody else appends
+	out, pub, err := s.commit(batch)
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.publish(pub)
+	go s.write()
 	if after := lastTx(t, s.db); after != before+1 {
 		t.Errorf("%d transactions, want 1", after-before)
 	}

@@ -37,7 +37,7 @@ func (s *Store) latest() published { return *s.state.Load() }
 // TileReader reads tiles as they are now; see audit.TileReader. Complete tiles never change.
 func (s *Store) TileReader() audit.TileReader {
 	return func(level uint8, index uint64, width int) (out []byte, err error) {
-		err = s.db.View(func(tx *bolt.Tx) error {
+		err = s.read(func(tx *bolt.Tx) error {
 			b, err := tilesOf(tx)(level, index, width)
 			out = append([]byte(nil), b[:min(len(b), 32*width)]...)
 			return err

@@ -21,16 +21,16 @@ type Ledger struct{ Spent, Cap audit.Amount }
 // Balance reads both ledgers. The writer decides again, exactly, when it charges.
 func (s *Store) Balance(agreement, population string) (Balance, error) {
 	var out Balance
-	err := s.db.View(func(tx *bolt.Tx) error {
-		w := &transaction{s: s, tx: tx}
-		ag, err := w.ledger(ledgerKey(audit.LedgerKey{Agreement: agreement, Population: population}))
+	err := s.read(func(tx *bolt.Tx) error {
+		get := rowsOf(tx)
+		ag, err := ledgerIn(get, ledgerKey(audit.LedgerKey{Agreement: agreement, Population: population}))
 		if err != nil {
 			return err
 		}
 		if agreement == "" {
 			ag = ledger{}
 		}
-		pop, err := w.ledger(ledgerKey(audit.LedgerKey{Population: population}))
+		pop, err := ledgerIn(get, ledgerKey(audit.LedgerKey{Population: population}))
 		out = Balance{Ledger{ag.spent, ag.cap}, Ledger{pop.spent, pop.cap}}
 		return err
 	})
@@ -43,7 +43,7 @@ func (s *Store) Balance(agreement, population string) (Balance, error) {
 // Ledgers lists every ledger.
 func (s *Store) Ledgers() (map[audit.LedgerKey]Ledger, error) {
 	out := map[audit.LedgerKey]Ledger{}
-	err := s.db.View(func(tx *bolt.Tx) error {
+	err := s.read(func(tx *bolt.Tx) error {
 		return tx.Bucket(bBudget).ForEach(func(key, value []byte) error {
 			k, err := parseLedgerKey(key)
 			if err != nil {
@@ -62,7 +62,7 @@ func (s *Store) Ledgers() (map[audit.LedgerKey]Ledger, error) {
 
 // Active tells which value is active under a name, and the entry that made it so.
 func (s *Store) Active(name string) (value string, seq uint64, ok bool) {
-	err := s.db.View(func(tx *bolt.Tx) error {
+	err := s.read(func(tx *bolt.Tx) error {
 		value, seq = activeValue(tx.Bucket(bActive).Get([]byte(name)))
 		return nil
 	})
@@ -72,7 +72,7 @@ func (s *Store) Active(name string) (value string, seq uint64, ok bool) {
 // ActiveNames lists what is active under names with a prefix, in order of name.
 func (s *Store) ActiveNames(prefix string) []Pin {
 	var out []Pin
-	err := s.db.View(func(tx *bolt.Tx) error {
+	err := s.read(func(tx *bolt.Tx) error {
 		c := tx.Bucket(bActive).Cursor()
 		for k, v := c.Seek([]byte(prefix)); k != nil && strings.HasPrefix(string(k), prefix); k, v = c.Next() {
 			if value, _ := activeValue(v); value != "" {
@@ -114,7 +114,7 @@ func (s *Store) Outcome(intent uint64) (kind audit.Kind, seq uint64, result []by
 		if err != nil || e.Kind != audit.Intent {
 			return fmt.Errorf("%w: %d", ErrNoEntry, intent)
 		}
-		if kind, seq, err = outcomeOf(tx, intent); err != nil {
+		if kind, seq, err = outcomeOf(rowsOf(tx), intent); err != nil {
 			return err
 		}
 		value := tx.Bucket(bResults).Get(u64(intent))
@@ -151,11 +151,13 @@ func (s *Store) Entry(seq uint64) ([]byte, error) {
 }
 
 // Entries returns at most n header lines from a sequence number on, and at most MaxRead.
-func (s *Store) Entries(from uint64, n int) ([][]byte, error) { return readEntries(s.db, from, n) }
+func (s *Store) Entries(from uint64, n int) ([][]byte, error) {
+	return readEntries(s.readFirst(from+uint64(max(n, 0))), from, n)
+}
 
-func readEntries(db *bolt.DB, from uint64, n int) ([][]byte, error) {
+func readEntries(view func(func(*bolt.Tx) error) error, from uint64, n int) ([][]byte, error) {
 	var out [][]byte
-	err := db.View(func(tx *bolt.Tx) error {
+	err := view(func(tx *bolt.Tx) error {
 		c := tx.Bucket(bEntries).Cursor()
 		for k, v := c.Seek(u64(from)); k != nil && len(out) < min(n, MaxRead); k, v = c.Next() {
 			out = append(out, append([]byte(nil), v...))
@@ -175,6 +177,9 @@ func (s *Store) Details(seq uint64) ([]string, error) {
 
 // view is a read transaction in which what is sealed stays openable, or stays not: no key is destroyed under it.
 func (s *Store) view(f func(*bolt.Tx) error) error {
+	if err := s.settled(s.latest().frame); err != nil { // before the lock: settling may take a while
+		return err
+	}
 	s.destroying.RLock()
 	defer s.destroying.RUnlock()
 	return s.db.View(f)

@@ -42,25 +42,61 @@ func Rebuild(cfg Config, h Headers) (Rebuilt, error) {
 	if err := finishRebuild(cfg); err != nil {
 		return Rebuilt{}, fmt.Errorf("rebuild: %w", err)
 	}
-	old, err := openDB(cfg.Path, false, 0) // for writing: nobody else may have it
+	db, err := openDB(cfg.Path, false, 0) // for writing: nobody else may have it
 	if err != nil {
 		return Rebuilt{}, fmt.Errorf("rebuild: %w", err)
 	}
+	// What a killed process has left in the journal belongs to the old log, and is kept with it. Without its journal the old log is a
+	// shorter one, which the headers make good.
+	if err := settleCopy(db, cfg); err != nil && !errors.Is(err, ErrDamaged) {
+		return Rebuilt{}, errors.Join(fmt.Errorf("rebuild: %w", err), db.Close())
+	}
 	out := Rebuilt{Has: h.Size, Old: cfg.restored()}
 	if _, err := os.Lstat(out.Old); !errors.Is(err, fs.ErrNotExist) {
-		return Rebuilt{}, errors.Join(fmt.Errorf("rebuild: %w: %s is there from an earlier run: move it away", ErrExists, out.Old), old.Close())
+		return Rebuilt{}, errors.Join(fmt.Errorf("rebuild: %w: %s is there from an earlier run: move it away", ErrExists, out.Old), db.Close())
 	}
 	next := cfg.rebuilt()
-	err = old.View(func(from *bolt.Tx) error {
+	err = db.View(func(from *bolt.Tx) error {
 		return placeDB(next, func(to *bolt.Tx) error { return refill(from, to, h, &out) })
 	})
-	if err = errors.Join(err, old.Close()); err != nil {
+	if err = errors.Join(err, db.Close()); err != nil {
 		return Rebuilt{}, fmt.Errorf("rebuild: %w", err)
 	}
 	if err := errors.Join(os.Rename(cfg.Path, out.Old), os.Rename(next, cfg.Path), syncDir(filepath.Dir(cfg.Path))); err != nil {
 		return Rebuilt{}, fmt.Errorf("rebuild: %w", err)
 	}
 	return out, nil
+}
+
+// settleCopy brings what the journal holds into audit.db.
+func settleCopy(db *bolt.DB, c Config) error {
+	err := db.Update(func(tx *bolt.Tx) error { _, err := replay(tx, c); return err })
+	if errors.Is(err, ErrDamaged) {
+		c.Logger.Warn("audit store: the journal of this copy cannot be used; what only it held is lost", "error", err)
+	}
+	return err
+}
+
+// Abandon makes audit.db stand alone before another log takes its place, as its journal will be that of the other. If the journal
+// cannot be used, audit.db is from then on the shorter log that it is without it: never call it for a log that is to go on.
+func Abandon(cfg Config) error {
+	cfg = cfg.withDefaults()
+	db, err := openDB(cfg.Path, false, 0)
+	if err != nil {
+		return fmt.Errorf("abandon audit log: %w", err)
+	}
+	if err = settleCopy(db, cfg); errors.Is(err, ErrDamaged) {
+		err = db.Update(func(tx *bolt.Tx) error {
+			if s := tx.Bucket(bState); s != nil {
+				return s.Delete(keyJournal)
+			}
+			return nil
+		})
+	}
+	if err = errors.Join(err, db.Close()); err != nil {
+		return fmt.Errorf("abandon audit log: %w", err)
+	}
+	return nil
 }
 
 func (c Config) rebuilt() string  { return c.Path + ".rebuilt" }
@@ -136,7 +172,7 @@ func refill(from, to *bolt.Tx, h Headers, out *Rebuilt) error {
 			}
 		}
 	}
-	root, err := tl.flush(to)
+	root, err := tl.flush(putIn(to))
 	if err != nil {
 		return err
 	}
@@ -167,7 +203,8 @@ func appendHeader(from, to *bolt.Tx, chain *audit.Chain, tl *tail, line []byte) 
 	if err := to.Bucket(bEntries).Put(u64(seq), line); err != nil {
 		return err
 	}
-	return tl.append(line, e.Time)
+	tl.append(line, e.Time)
+	return nil
 }
 
 // derive writes what follows from the entries.

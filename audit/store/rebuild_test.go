@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -214,4 +215,74 @@ func TestRebuildAcrossOpenErasure(t *testing.T) {
 	closeAndVerify(t, s)
 	s = open(t, backup)
 	closeAndVerify(t, s)
+}
+
+// A log whose process was killed is rebuilt with what its journal holds, or, where that is lost, without: a shorter copy then.
+func TestRebuildOfUnsettledLog(t *testing.T) {
+	for _, lost := range []bool{false, true} {
+		t.Run(fmt.Sprintf("journal lost %v", lost), func(t *testing.T) {
+			cfg, sizes, _ := unsettledLog(t)
+			old := copied(t, cfg)
+			closeAndVerify(t, open(t, cfg))
+			h := headersOf(t, cfg)
+			want := sizes[len(sizes)-1]
+			if lost {
+				want = sizes[0]
+				if err := os.Remove(old.journal(1)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			out, err := Rebuild(old, h)
+			if err != nil || out.Had != want || out.Has != h.Size {
+				t.Fatalf("%+v, %v; want %d before", out, err, want)
+			}
+			if !lost { // the old log stays readable when its journal is used for the new one
+				kept := Config{Path: out.Old, Keys: old.Keys, FileKey: old.FileKey, Signer: old.Signer}
+				if n, err := sizeOf(kept); err != nil || n != want {
+					t.Errorf("the old log: %d entries, %v", n, err)
+				}
+			}
+			rep := closeAndVerify(t, open(t, old))
+			if rep.Ledgers[audit.LedgerKey{Population: "insured"}].Spent.Rho != 60 {
+				t.Errorf("%v", rep.Ledgers)
+			}
+		})
+	}
+}
+
+// A log that is given up and whose journal is lost can be read as the shorter log that it is, and stands alone afterwards; nothing else
+// takes it for one.
+func TestAbandon(t *testing.T) {
+	cfg, sizes, _ := unsettledLog(t)
+	if keys, err := ReadKeys(cfg); err != nil || keys.Origin != testOrigin {
+		t.Errorf("%v %v", keys, err)
+	}
+	whole := copied(t, cfg)
+	if err := os.Remove(cfg.journal(0)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := OpenReader(cfg); !errors.Is(err, ErrDamaged) {
+		t.Errorf("%v, want ErrDamaged", err)
+	}
+	for _, c := range []struct {
+		cfg  Config
+		want uint64
+	}{{cfg, sizes[0]}, {whole, sizes[len(sizes)-1]}} {
+		r, err := OpenCopy(c.cfg)
+		if err != nil || r.Size() != c.want {
+			t.Fatalf("%v, want %d entries", err, c.want)
+		}
+		if err := r.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if err := Abandon(c.cfg); err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(os.RemoveAll(c.cfg.journal(0)), os.RemoveAll(c.cfg.journal(1))); err != nil {
+			t.Fatal(err)
+		}
+		if n, err := sizeOf(c.cfg); err != nil || n != c.want {
+			t.Errorf("%d entries, %v; want %d", n, err, c.want)
+		}
+	}
 }

@@ -35,9 +35,7 @@ func rebuild(t testing.TB, cfg Config, change func(i int, line string) string) {
 			if err != nil {
 				return err
 			}
-			if err := tl.append(l, e.Time); err != nil {
-				return err
-			}
+			tl.append(l, e.Time)
 			if err := tx.Bucket(bEntries).Put(u64(uint64(i)), l); err != nil {
 				return err
 			}
@@ -48,7 +46,7 @@ func rebuild(t testing.TB, cfg Config, change func(i int, line string) string) {
 		if _, err := tx.CreateBucket(bCheck); err != nil {
 			return err
 		}
-		_, err := tl.flush(tx)
+		_, err := tl.flush(putIn(tx))
 		return err
 	})
 }
@@ -124,9 +122,7 @@ func TestTailCut(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			if err := tl.append(line, entry.Time); err != nil {
-				return err
-			}
+			tl.append(line, entry.Time)
 		}
 		for i := n; i < n+2; i++ {
 			d := tx.Bucket(bDetails)
@@ -139,7 +135,7 @@ func TestTailCut(t *testing.T) {
 				return err
 			}
 		}
-		_, err := tl.flush(tx)
+		_, err := tl.flush(putIn(tx))
 		return err
 	})
 	if _, err := Verify(VerifyConfig{Config: cfg}); !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), "the end of the log is gone") {

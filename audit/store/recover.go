@@ -44,7 +44,7 @@ func (s *Store) recover() error {
 				return rebuilt[[2]uint64{uint64(level), index}], nil
 			}
 		}
-		if err := checkTail(tx, h, origin, vkeys, final); err != nil {
+		if err := s.checkTail(tx, h, origin, vkeys, final); err != nil {
 			return err
 		}
 		s.final = final
@@ -68,6 +68,9 @@ func (s *Store) recover() error {
 	if err := s.admit(); err != nil {
 		return err
 	}
+	if err := s.openJournal(); err != nil {
+		return err
+	}
 	return s.recordStart()
 }
 
@@ -76,7 +79,7 @@ func (s *Store) recover() error {
 func (s *Store) loadTree(tx *bolt.Tx, h head, tiles audit.TileReader) (repair bool, err error) {
 	tl, err := loadTail(h.n, h.leaf, h.t, tiles)
 	if err == nil {
-		if root, e := audit.RootOf(tl.tree); e == nil && root == h.root {
+		if tl.tree.Root() == h.root {
 			s.tail = tl
 			return false, nil
 		}
@@ -91,7 +94,7 @@ func (s *Store) loadTree(tx *bolt.Tx, h head, tiles audit.TileReader) (repair bo
 	if err != nil {
 		return false, err
 	}
-	if root, err := audit.RootOf(tl.tree); err != nil || root != h.root {
+	if tl.tree.Root() != h.root {
 		return false, fmt.Errorf("%w: neither tiles nor entries give the recorded root", ErrDamaged)
 	}
 	s.tail = tl
@@ -106,9 +109,7 @@ func tilesOfEntries(tx *bolt.Tx, n uint64) (map[[2]uint64][]byte, error) {
 		if line == nil {
 			return nil, fmt.Errorf("%w: entry %d is missing", ErrDamaged, i)
 		}
-		if err := tl.append(line, 0); err != nil {
-			return nil, err
-		}
+		tl.append(line, 0)
 	}
 	out := map[[2]uint64][]byte{}
 	for _, t := range tl.dirty {
@@ -142,14 +143,14 @@ func writeTiles(tx *bolt.Tx) error {
 	return nil
 }
 
-// checkTail is step 3: the last entries are hashed again, and what they say is compared with the ledgers, the open intents
+// checkTail is step 3: the last entries, and all that came from the journal, are hashed again, and what they say is compared with the ledgers, the open intents
 // and what is active.
-func checkTail(tx *bolt.Tx, h head, origin string, vkeys []string, final []byte) error {
+func (s *Store) checkTail(tx *bolt.Tx, h head, origin string, vkeys []string, final []byte) error {
 	e := tx.Bucket(bEntries)
 	chain := audit.NewChain(origin, vkeys, final)
 	from := uint64(0)
 	if h.n > recheck {
-		from = h.n - recheck
+		from = min(h.n-recheck, s.settledBefore) // whatever the journal brought is among them
 		before := e.Get(u64(from - 1))
 		entry, err := audit.ParseEntry(before)
 		if err != nil {
@@ -292,6 +293,7 @@ func (s *Store) recordStart() error {
 	var items []Item
 	err := s.db.View(func(tx *bolt.Tx) error {
 		intents, _, err := openEntries(tx)
+		s.openIntents = int64(len(intents))
 		for _, seq := range intents {
 			items = append(items, Item{Kind: audit.Interrupted, Ref: &seq})
 		}

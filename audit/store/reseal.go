@@ -29,8 +29,8 @@ func (s *Store) forget(d *doomed, next map[[16]byte]*dek, do func(*prepared) (Ap
 			keys[ag] = key
 		}
 	}
-	_, err := do(&prepared{done: make(chan outcome, 1), work: func(w *transaction) error {
-		if err := s.moveIndex(w.tx, d, next, keys); err != nil {
+	_, err := do(&prepared{done: make(chan outcome, 1), work: func(tx *bolt.Tx) error {
+		if err := s.moveIndex(tx, d, next, keys); err != nil {
 			return err
 		}
 		for ag, key := range keys {
@@ -169,7 +169,7 @@ func (s *Store) reseal(bucket []byte, match func(k, v []byte) (bool, error), do 
 	for {
 		var rows [][]byte
 		done := false
-		err := s.db.View(func(tx *bolt.Tx) error {
+		err := s.read(func(tx *bolt.Tx) error {
 			c := tx.Bucket(bucket).Cursor()
 			k, v := c.Seek(at)
 			for n := 0; k != nil && n < MaxRead && len(rows) < resealBatch; n++ {
@@ -189,9 +189,9 @@ func (s *Store) reseal(bucket []byte, match func(k, v []byte) (bool, error), do 
 			return err
 		}
 		if len(rows) > 0 {
-			_, err := do(&prepared{done: make(chan outcome, 1), work: func(w *transaction) error {
+			_, err := do(&prepared{done: make(chan outcome, 1), work: func(tx *bolt.Tx) error {
 				for _, k := range rows {
-					if err := again(w.tx, k); err != nil {
+					if err := again(tx, k); err != nil {
 						return err
 					}
 				}

@@ -131,7 +131,7 @@ type ActiveVersion struct {
 // Active lists what is active in the files, in order of name.
 func (r *Reader) Active() ([]ActiveVersion, error) {
 	var out []ActiveVersion
-	err := r.db.View(func(tx *bolt.Tx) error {
+	err := r.db.view(func(tx *bolt.Tx) error {
 		return tx.Bucket(bActive).ForEach(func(k, v []byte) error {
 			if value, seq := activeValue(v); value != "" {
 				out = append(out, ActiveVersion{string(k), value, seq})

@@ -18,8 +18,14 @@ func (s *Store) Snapshot(log, keys string) (checkpoint []byte, err error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := s.settled(s.latest().frame); err != nil {
+		return nil, fmt.Errorf("copy audit log: %w", err)
+	}
 	if err := snapshot(s.db, log); err != nil {
 		return nil, fmt.Errorf("copy audit log: %w", err)
+	}
+	if err := standAlone(log); err != nil {
+		return nil, errors.Join(fmt.Errorf("copy audit log: %w", err), os.Remove(log))
 	}
 	if keys == "" {
 		return checkpoint, nil
@@ -43,4 +49,14 @@ func snapshot(db *bolt.DB, path string) error {
 		return errors.Join(err, os.Remove(path))
 	}
 	return nil
+}
+
+// standAlone takes the journal's name from a copy: everything is in it, and it must open without the journal.
+func standAlone(path string) error {
+	db, err := openDB(path, false, 0)
+	if err != nil {
+		return err
+	}
+	err = db.Update(func(tx *bolt.Tx) error { return tx.Bucket(bState).Delete(keyJournal) })
+	return errors.Join(err, db.Close())
 }

@@ -17,7 +17,7 @@ type tail struct {
 	n     uint64
 	leaf  [32]byte
 	t     int64
-	tree  *compact.Range
+	tree  *audit.Frontier
 	tiles map[uint8]*tile
 	dirty []*tile
 }
@@ -30,16 +30,13 @@ type tile struct {
 	dirty  bool
 }
 
-func newTail() *tail { return &tail{tree: audit.Ranges.NewEmptyRange(0), tiles: map[uint8]*tile{}} }
+func newTail() *tail { return &tail{tree: new(audit.Frontier), tiles: map[uint8]*tile{}} }
 
 // append adds a header line that carries time t.
-func (tl *tail) append(line []byte, t int64) error {
-	leaf := audit.LeafHash(line)
-	if err := tl.tree.Append(append([]byte(nil), leaf[:]...), tl.visit); err != nil {
-		return err
-	}
-	tl.n, tl.leaf, tl.t = tl.n+1, leaf, t
-	return nil
+func (tl *tail) append(line []byte, t int64) {
+	tl.leaf = audit.LeafHash(line)
+	tl.tree.Append(&tl.leaf, tl.visit)
+	tl.n, tl.t = tl.n+1, t
 }
 
 // visit puts a completed node where it belongs if it is on a tile level: every eighth.
@@ -50,7 +47,7 @@ func (tl *tail) visit(id compact.NodeID, hash []byte) {
 	level, index := uint8(id.Level/8), id.Index/audit.TileWidth
 	cur := tl.tiles[level]
 	if cur == nil || cur.index != index {
-		cur = &tile{level: level, index: index}
+		cur = &tile{level: level, index: index, hashes: make([]byte, 0, 32*audit.TileWidth)}
 		tl.tiles[level] = cur
 	}
 	cur.hashes = append(cur.hashes, hash...)
@@ -60,39 +57,45 @@ func (tl *tail) visit(id compact.NodeID, hash []byte) {
 	}
 }
 
+// putter puts a row.
+type putter func(bucket, key, value []byte) error
+
+// putIn puts rows in a bbolt transaction.
+func putIn(tx *bolt.Tx) putter {
+	return func(bucket, key, value []byte) error {
+		b := tx.Bucket(bucket)
+		b.FillPercent = 1
+		return b.Put(key, value)
+	}
+}
+
 // flush writes the changed tiles and the head.
-func (tl *tail) flush(tx *bolt.Tx) (root [32]byte, err error) {
+func (tl *tail) flush(put putter) (root [32]byte, err error) {
 	if edge := tl.tiles[0]; edge != nil {
-		if err := edge.put(tx); err != nil {
+		if err := edge.put(put); err != nil {
 			return root, err
 		}
 	}
-	return tl.flushComplete(tx)
+	return tl.flushComplete(put)
 }
 
 // flushComplete is flush without the leaf hashes of a tile that is not full: a commit would write up to 8 KiB of them for one
 // entry, and they follow from at most 255 entries (tilesOf). What is stored of that tile is a prefix of it.
-func (tl *tail) flushComplete(tx *bolt.Tx) (root [32]byte, err error) {
+func (tl *tail) flushComplete(put putter) (root [32]byte, err error) {
 	for _, t := range tl.dirty {
 		if t.level > 0 || len(t.hashes) == 32*audit.TileWidth {
-			if err := t.put(tx); err != nil {
+			if err := t.put(put); err != nil {
 				return root, err
 			}
 		}
 		t.dirty = false
 	}
 	tl.dirty = tl.dirty[:0]
-	if root, err = audit.RootOf(tl.tree); err != nil {
-		return root, err
-	}
-	return root, tx.Bucket(bState).Put(keyHead, head{tl.n, tl.leaf, root, tl.t}.encode())
+	root = tl.tree.Root()
+	return root, put(bState, keyHead, head{tl.n, tl.leaf, root, tl.t}.encode())
 }
 
-func (t *tile) put(tx *bolt.Tx) error {
-	b := tx.Bucket(bTiles)
-	b.FillPercent = 1
-	return b.Put(tileKey(t.level, t.index), t.hashes)
-}
+func (t *tile) put(put putter) error { return put(bTiles, tileKey(t.level, t.index), t.hashes) }
 
 // tilesOf reads tiles inside a transaction. Slices are valid until it ends. What is not stored of the last tile of leaves is
 // computed from the entries; a full tile is never.
@@ -125,7 +128,7 @@ func loadTail(n uint64, leaf [32]byte, t int64, tiles audit.TileReader) (*tail, 
 	if err != nil {
 		return nil, err
 	}
-	tl := &tail{n: n, leaf: leaf, t: t, tree: tree, tiles: map[uint8]*tile{}}
+	tl := &tail{n: n, leaf: leaf, t: t, tree: audit.NewFrontier(tree), tiles: map[uint8]*tile{}}
 	for level, size := uint8(0), n; size > 0; level, size = level+1, size/audit.TileWidth {
 		if width := int(size % audit.TileWidth); width > 0 {
 			b, err := tiles(level, size/audit.TileWidth, width)

@@ -49,7 +49,8 @@ type VerifyConfig struct {
 	Progress func(n uint64)
 }
 
-// Verify checks the files of a stopped gateway completely: it reads every byte that the report speaks of. It never writes.
+// Verify checks the files of a stopped gateway completely: it reads every byte that the report speaks of. It never writes. If the
+// gateway was killed, what its journal holds is checked as the end of the log; that needs files that may be written (ErrUnsettled).
 // An error names the entry and the field, or the bucket. Details are opened where keys.db can be.
 func Verify(cfg VerifyConfig) (rep Report, err error) {
 	cfg.Config = cfg.Config.withDefaults()
@@ -62,12 +63,12 @@ func Verify(cfg VerifyConfig) (rep Report, err error) {
 				&audit.EntryError{Seq: v.at, Err: fmt.Errorf("the file cannot be read here or after: %v", r)})
 		}
 	}()
-	db, err := openDB(cfg.Path, true, 0)
+	db, err := openSettled(cfg.Config)
 	if err != nil {
 		return Report{}, fmt.Errorf("verify: %w", err)
 	}
-	defer db.Close()
-	v.view = db.View
+	defer db.close()
+	v.view = db.view
 	if _, e := os.Stat(cfg.Keys); e == nil {
 		if v.keys, err = openKeyring(cfg.Config, true); err != nil {
 			return Report{}, fmt.Errorf("verify: %w", err)

@@ -234,7 +234,7 @@ func (v *verifier) results(tx *bolt.Tx, rep *Report) error {
 			return err
 		}
 		result, err := v.keys.open(sealed, aad(rep.Origin, intent, resultName))
-		_, seq, e := outcomeOf(tx, intent)
+		_, seq, e := outcomeOf(rowsOf(tx), intent)
 		if e != nil {
 			return e
 		}
@@ -284,7 +284,7 @@ func (v *verifier) indexes(tx *bolt.Tx, _ *Report) error {
 			return nil
 		}
 		n++
-		_, _, err := outcomeOf(tx, fromU64(k[1:]))
+		_, _, err := outcomeOf(rowsOf(tx), fromU64(k[1:]))
 		return err
 	})
 	counts := v.chain.Counts()

@@ -57,7 +57,7 @@ func (s *Store) CosignedCheckpoint() (note []byte, err error) {
 	if note != nil {
 		return note, nil
 	}
-	if err := s.db.View(func(tx *bolt.Tx) error { note = lastCosigned(tx); return nil }); err != nil {
+	if err := s.read(func(tx *bolt.Tx) error { note = lastCosigned(tx); return nil }); err != nil {
 		return nil, fmt.Errorf("read cosigned checkpoint: %w", err)
 	}
 	return note, nil
@@ -75,7 +75,7 @@ func lastCosigned(tx *bolt.Tx) []byte {
 // Witnessed tells by name how far each witness has followed the log.
 func (s *Store) Witnessed() (map[string]Witnessed, error) {
 	out := map[string]Witnessed{}
-	err := s.db.View(func(tx *bolt.Tx) error {
+	err := s.read(func(tx *bolt.Tx) error {
 		return eachWitness(tx, func(name string, w Witnessed) error { out[name] = w; return nil })
 	})
 	if err != nil {
@@ -97,11 +97,7 @@ func (s *Store) Halt() {
 
 // admit is start step 5: the log has been checked, and before anything is appended Config.Admit may refuse it.
 func (s *Store) admit() error {
-	root, err := audit.RootOf(s.tail.tree)
-	if err != nil {
-		return err
-	}
-	p := s.signer.published(s.tail.n, root, s.tail.t)
+	p := s.signer.published(s.tail.n, s.tail.tree.Root(), s.tail.t)
 	s.state.Store(&p)
 	if s.cfg.Admit == nil {
 		return nil
@@ -139,15 +135,10 @@ const keepEvery = 100 * time.Millisecond
 // keepCheckpoint stores the checkpoint of the commit before in place of the one before that, and what witnesses have cosigned
 // meanwhile. Bucket c then holds: the latest, the latest that met the seal policy, and one such for each hour.
 func (w *transaction) keepCheckpoint(always bool) error {
-	check, state := w.tx.Bucket(bCheck), w.tx.Bucket(bState)
-	if err := w.keepWitnessed(check, state); err != nil {
-		return err
-	}
+	w.keepWitnessed()
 	// The first commit after a rebuild is the start that records it.
-	if state.Get(keyRebuilt) != nil {
-		if err := state.Delete(keyRebuilt); err != nil {
-			return err
-		}
+	if w.get(bState, keyRebuilt) != nil {
+		w.delete(bState, keyRebuilt)
 	}
 	p := w.s.state.Load()
 	if p == nil {
@@ -162,54 +153,41 @@ func (w *transaction) keepCheckpoint(always bool) error {
 	}
 	w.s.kept = w.now
 	key := u64(p.n)
-	if old := state.Get(keyPlain); len(old) == 8 && !bytes.Equal(old, key) {
-		if err := check.Delete(old); err != nil {
-			return err
-		}
-		if err := state.Delete(keyPlain); err != nil {
-			return err
-		}
+	if old := w.get(bState, keyPlain); len(old) == 8 && !bytes.Equal(old, key) {
+		w.delete(bCheck, old)
+		w.delete(bState, keyPlain)
 	}
-	if sealed := state.Get(keySealed); len(sealed) == 16 && bytes.Equal(sealed[:8], key) {
+	if sealed := w.get(bState, keySealed); len(sealed) == 16 && bytes.Equal(sealed[:8], key) {
 		return nil // the same tree is there with cosignatures
 	}
-	if err := check.Put(key, note); err != nil {
-		return err
-	}
-	return state.Put(keyPlain, key)
+	w.set(bCheck, key, note)
+	w.set(bState, keyPlain, key)
+	return nil
 }
 
-func (w *transaction) keepWitnessed(check, state *bolt.Bucket) error {
+func (w *transaction) keepWitnessed() {
 	w.s.pendingMu.Lock()
 	kept := w.s.pending
 	w.s.pending = witnessed{}
 	w.s.pendingMu.Unlock()
 	for name, seen := range kept.seen {
-		if err := state.Put(append(bytes.Clone(keyWitness), name...), append(u64(seen.Size), seen.Root[:]...)); err != nil {
-			return err
-		}
+		w.set(bState, append(bytes.Clone(keyWitness), name...), append(u64(seen.Size), seen.Root[:]...))
 	}
 	if kept.sealed == nil {
-		return nil
+		return
 	}
 	now := w.s.cfg.Now()
 	key := u64(kept.size)
-	if old := state.Get(keySealed); len(old) == 16 && !bytes.Equal(old[:8], key) {
+	if old := w.get(bState, keySealed); len(old) == 16 && !bytes.Equal(old[:8], key) {
 		if int64(fromU64(old[8:]))/3600 == now.Unix()/3600 {
-			if err := check.Delete(old[:8]); err != nil {
-				return err
-			}
+			w.delete(bCheck, old[:8])
 		}
 	}
-	if bytes.Equal(state.Get(keyPlain), key) {
-		if err := state.Delete(keyPlain); err != nil {
-			return err
-		}
+	if bytes.Equal(w.get(bState, keyPlain), key) {
+		w.delete(bState, keyPlain)
 	}
-	if err := check.Put(key, kept.sealed); err != nil {
-		return err
-	}
-	return state.Put(keySealed, binary.BigEndian.AppendUint64(key, uint64(now.Unix())))
+	w.set(bCheck, key, kept.sealed)
+	w.set(bState, keySealed, binary.BigEndian.AppendUint64(key, uint64(now.Unix())))
 }
 
 // ReceiptUnder is Receipt with proofs that lead to a given signed checkpoint, one that witnesses have cosigned.

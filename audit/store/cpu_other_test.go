@@ -2,12 +2,7 @@
 
 package store
 
-import (
-	"os"
-	"time"
-)
-
-func datasync(f *os.File) error { return f.Sync() }
+import "time"
 
 // cpu is not measured here.
 func cpu() time.Duration { return 0 }

@@ -1,12 +1,9 @@
 package store
 
 import (
-	"os"
 	"syscall"
 	"time"
 )
-
-func datasync(f *os.File) error { return syscall.Fdatasync(int(f.Fd())) }
 
 // cpu is the processor time this process has used.
 func cpu() time.Duration {
