@@ -140,7 +140,7 @@ func (b *backup) write(ctx context.Context, log *store.Store, now time.Time) err
 }
 
 // left are what a backup leaves out: rows, what is taken as a snapshot, and what belongs to the running process. A name stands for all below it.
-var left = []string{"audit.db", "keys.db", "data", "tmp", "next", "admin.sock", "endpoint"}
+var left = []string{"audit.db", "audit.db.journal-0", "audit.db.journal-1", "keys.db", "data", "tmp", "next", "admin.sock", "endpoint"}
 
 // secret reports whether a file is a key: everything below a directory "keys", and databases of keys of earlier logs.
 func secret(path string) bool {

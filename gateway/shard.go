@@ -156,8 +156,8 @@ func move(from, to Layout, name string) error {
 }
 
 // readOld reads what a new log begins with.
-func readOld(layout Layout) (r *store.Reader, carry []store.Carried, err error) {
-	if r, err = store.OpenReader(layout.Log()); err != nil {
+func readOld(layout Layout, open func(store.Config) (*store.Reader, error)) (r *store.Reader, carry []store.Carried, err error) {
+	if r, err = open(layout.Log()); err != nil {
 		return nil, nil, err
 	}
 	claims, _, err := r.Claims()
@@ -193,7 +193,7 @@ func RestoreAnew(ctx context.Context, cfg Config, origin string, from RestoreCon
 	if final.Origin == origin {
 		return lost, fmt.Errorf("%w: choose an origin that no log has had", ErrShard)
 	}
-	r, carry, err := readOld(layout)
+	r, carry, err := readOld(layout, store.OpenCopy)
 	if err != nil {
 		return lost, err
 	}
@@ -211,6 +211,9 @@ func RestoreAnew(ctx context.Context, cfg Config, origin string, from RestoreCon
 	for i := range carry {
 		l := &carry[i]
 		l.Spent = audit.Amount{Rho: max(l.Cap.Rho, l.Spent.Rho), Delta: max(l.Cap.Delta, l.Spent.Delta)}
+	}
+	if err := store.Abandon(layout.Log()); err != nil {
+		return lost, err
 	}
 	lost = store.Lost{Origin: final.Origin, A: size, B: final.Size - 1}
 	err = replaceLog(cfg, keys, store.CreateConfig{Final: final.Note, PSize: final.Size, Why: "restore", Carry: carry, Lost: &lost}, final.Origin)

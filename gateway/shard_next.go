@@ -37,7 +37,7 @@ func NextShard(ctx context.Context, cfg Config, origin, approver, order string) 
 				return nil, err
 			}
 		}
-		r, carry, err := readOld(layout)
+		r, carry, err := readOld(layout, store.OpenReader)
 		if err != nil {
 			return nil, err
 		}

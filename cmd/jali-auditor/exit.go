@@ -114,10 +114,12 @@ func hintOf(err error) string {
 		return "do not repair anything: copy the files, note the time, and tell the custodian and whoever witnesses this log"
 	case errors.Is(err, store.ErrLocked):
 		return "the gateway is serving: ask it with --profile or --endpoint, or stop it"
+	case errors.Is(err, store.ErrUnsettled):
+		return "the gateway was killed, and the end of its log is still in its journal: run as its user, or on a copy of the directory that you may write"
 	case errors.Is(err, store.ErrMissing):
 		return "name the gateway's state directory, the one with audit.db in it"
 	case errors.Is(err, store.ErrKeyFile):
-		return "run as the gateway's user; without its key files headers are checked but details stay closed (copy audit.db alone)"
+		return "run as the gateway's user; without its key files headers are checked but details stay closed (copy audit.db alone, with its journal files if the gateway was not stopped in order)"
 	case errors.Is(err, audit.ErrKeys):
 		return "name the vkeys file that the custodian published: one name+hash+key per line"
 	case errors.Is(err, export.ErrExists):
