@@ -6,15 +6,15 @@
 // Append returns after the entry, its details, its charge and its index are durable: written to the journal beside audit.db in one
 // frame, and synced. What the journal holds is brought into audit.db in order, each frame exactly once; readers, and the checkpoints
 // that are signed, never show an entry before it is durable, and always one that is. One goroutine owns the tail and groups the
-// callers that wait into one frame. An INTENT that would exceed
-// its budget, or was decided under something no longer active, gets a REFUSED entry in its place, in the same transaction,
-// and never disturbs its neighbours. A storage error stops the process: after a failed fsync nothing in memory can be
-// trusted, so nobody is answered and nothing is retried.
+// callers that wait into one frame. An INTENT that would exceed its budget, or was decided under something no longer active, gets a
+// REFUSED entry in its place, in the same frame, and never disturbs its neighbours. A storage error stops the process: after a
+// failed sync nothing in memory can be trusted, so nobody is answered and nothing is retried.
 //
 // Open repairs what a crash can leave: what the journal holds is applied, all of a frame or nothing, and only of a last frame whose
 // callers were never answered is nothing; then intents without outcome get INTERRUPTED; the charge stands. It refuses a log that
-// does not verify, and a journal that is missing, of another log or another run, or broken anywhere but at its end. Details and stored results are encrypted at rest under keys of another file, keys.db, so that destroying
-// a key erases them; that file must not go into ordinary backups.
+// does not verify, and a journal that is missing, of another log or another run, or broken anywhere but at its end.
+// Details and stored results are encrypted at rest under keys of another file, keys.db, so that destroying a key erases them; that
+// file must not go into ordinary backups.
 //
 // # What is not
 //
