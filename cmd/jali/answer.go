@@ -9,10 +9,19 @@ import (
 )
 
 // screenSheet lays an answer out for people: each figure with its half-width, rounded to the digits the half-width leaves
-// meaningful, and counts below 0 shown as 0 with a star. Whoever computes on takes csv or json, which round nothing.
+// meaningful, and counts below 0 shown as 0 with a star. Remarks are numbered, and told once below (footer). Whoever computes on takes
+// csv or json, which round nothing and repeat each remark in its row.
 func screenSheet(r *sdk.Result) (s *sheet, clamped bool) {
-	var head []string
-	for _, c := range r.Columns {
+	said, remark := remarks(r), remarksColumn(r)
+	var (
+		head  []string
+		shown []int // columns; that of remarks only when there is one
+	)
+	for j, c := range r.Columns {
+		if j == remark && len(said) == 0 {
+			continue
+		}
+		shown = append(shown, j)
 		name := c.Name
 		if c.Unit != "" {
 			name += " [" + c.Unit + "]"
@@ -20,20 +29,23 @@ func screenSheet(r *sdk.Result) (s *sheet, clamped bool) {
 		head = append(head, name)
 	}
 	s = newSheet(head...)
-	for i, c := range r.Columns {
-		if c.Role == "measure" || numeric(r, i) {
+	for i, j := range shown {
+		if r.Columns[j].Role == "measure" || numeric(r, j) {
 			s.numbers(i)
 		}
 	}
 	for i, row := range r.Rows {
-		cells := make([]string, len(row))
-		for j, v := range row {
-			if r.Columns[j].Role != "measure" {
-				cells[j] = label(v)
-				continue
+		var cells []string
+		for _, j := range shown {
+			switch {
+			case j == remark:
+				cells = append(cells, remarkNumber(said, row[j].String()))
+			case r.Columns[j].Role != "measure":
+				cells = append(cells, label(row[j]))
+			default:
+				text, star := figure(row[j], r.HalfWidth(i, j), r.Columns[j].IsCount())
+				cells, clamped = append(cells, text), clamped || star
 			}
-			text, star := figure(v, r.HalfWidth(i, j), r.Columns[j].IsCount())
-			cells[j], clamped = text, clamped || star
 		}
 		s.add(cells...)
 	}

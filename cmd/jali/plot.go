@@ -167,7 +167,7 @@ func forest(r *sdk.Result, value, lower, upper string, ratio bool) string {
 func groupOf(r *sdk.Result, row int) string {
 	var parts []string
 	for j, c := range r.Columns {
-		if c.Role == "group" && c.Name != "note" {
+		if c.Role == "group" && j != remarksColumn(r) {
 			parts = append(parts, r.Rows[row][j].String())
 		}
 	}

@@ -137,6 +137,12 @@ func (a *app) footer(w io.Writer, on ink, r *sdk.Result, form string, clamped bo
 	for _, note := range r.Notes {
 		line("note", "%s", note)
 	}
+	if form == formatTable {
+		said := remarks(r)
+		for _, text := range said {
+			line("note", "%s %s", remarkNumber(said, text), text)
+		}
+	}
 	if clamped {
 		line("", "* the recorded figure is below 0, which is noise; --format csv or json prints it, and sums should use it")
 	}
