@@ -22,7 +22,7 @@ const (
 	stale = time.Hour
 
 	askTime    = 5 * time.Second
-	maxKeySet  = 1 << 20
+	maxAnswer  = 1 << 20
 	maxKeyings = 32
 )
 
@@ -44,7 +44,7 @@ func newKeySet(config TokenConfig, transport http.RoundTripper) *keySet {
 	return &keySet{
 		config: config, asking: make(chan struct{}, 1),
 		client: &http.Client{
-			Transport: transport, Timeout: askTime,
+			Transport: limited{transport}, Timeout: askTime,
 			// The issuer's name is what is trusted; another place it points to is not.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
@@ -159,7 +159,7 @@ func (k *keySet) fetch(ctx context.Context) ([]jose.JSONWebKey, places, error) {
 	if err := provider.Claims(&found); err != nil {
 		return nil, places{}, errors.New("the discovery document does not parse")
 	}
-	if err := checkAddress(found.Keys); err != nil {
+	if err := k.config.checkPlace(found.Keys); err != nil {
 		return nil, places{}, fmt.Errorf("the address of the provider's keys %w", err)
 	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, found.Keys, nil)
@@ -171,7 +171,7 @@ func (k *keySet) fetch(ctx context.Context) ([]jose.JSONWebKey, places, error) {
 		return nil, places{}, errors.New("the provider does not give its keys")
 	}
 	defer response.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(response.Body, maxKeySet))
+	body, err := io.ReadAll(response.Body) // limited bounds it
 	if err != nil || response.StatusCode != http.StatusOK {
 		return nil, places{}, errors.New("the provider does not give its keys")
 	}

@@ -133,7 +133,7 @@ func (s *SignIn) Finish(ctx context.Context, f Flow, answer url.Values) (token s
 // token goes through the browser. So the provider asks whether the person means it.
 func (s *SignIn) SignOut(ctx context.Context) string {
 	at, err := s.tokens.keys.found(ctx)
-	if err != nil || checkAddress(at.EndSession) != nil {
+	if err != nil || s.tokens.config.checkPlace(at.EndSession) != nil {
 		return ""
 	}
 	u, err := url.Parse(at.EndSession)
@@ -153,7 +153,7 @@ func (s *SignIn) client(ctx context.Context) (*oauth2.Config, places, error) {
 	if err != nil {
 		return nil, at, err
 	}
-	if errors.Join(checkAddress(at.Authorization), checkAddress(at.Token)) != nil {
+	if errors.Join(s.tokens.config.checkPlace(at.Authorization), s.tokens.config.checkPlace(at.Token)) != nil {
 		return nil, at, fmt.Errorf("%w: it does not say where people sign in", ErrProvider)
 	}
 	// A provider that lists nothing may do it all the same (RFC 8414 makes the list optional); the nonce binds the code as well.
@@ -245,7 +245,7 @@ func (t *Tokens) person(ctx context.Context, id, nonce, access string) (string, 
 	}
 	c.Issuer, c.Subject = parsed.Issuer, parsed.Subject
 	now := t.config.now()
-	azp, there := c.other["azp"].(string)
+	azp, there := c.other["azp"] // of another type than text: not the client either
 	switch {
 	case nonce == "" || subtle.ConstantTimeCompare([]byte(parsed.Nonce), []byte(nonce)) != 1:
 		return bad("is of another sign-in")

@@ -126,6 +126,7 @@ func TestFinish(t *testing.T) {
 		"no nonce":               {given(tokens{"id_token": id(map[string]any{"nonce": nil})}), identity.ErrSignIn, "another sign-in"},
 		"other client":           {given(tokens{"id_token": id(map[string]any{"aud": "x"})}), identity.ErrSignIn, "not for this gateway"},
 		"other azp":              {given(tokens{"id_token": id(map[string]any{"azp": "x"})}), identity.ErrSignIn, "another client"},
+		"azp a number":           {given(tokens{"id_token": id(map[string]any{"azp": 7})}), identity.ErrSignIn, "another client"},
 		"two audiences":          {given(tokens{"id_token": id(map[string]any{"aud": []string{webClient, "x"}})}), identity.ErrSignIn, "another client"},
 		"other issuer":           {given(tokens{"id_token": id(map[string]any{"iss": "https://evil.example"})}), identity.ErrSignIn, "not signed"},
 		"over":                   {given(tokens{"id_token": id(map[string]any{"exp": now - 60})}), identity.ErrSignIn, "time"},

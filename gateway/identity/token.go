@@ -145,6 +145,19 @@ func checkAddress(s string) error {
 	return errors.New("is not an https address")
 }
 
+// checkPlace takes an address to which the provider points. A provider that is called by https does not point to plain HTTP, on our own loopback address neither: there other
+// services listen, which would get codes and the client's secret.
+func (c TokenConfig) checkPlace(s string) error {
+	if err := checkAddress(s); err != nil {
+		return err
+	}
+	plain := func(s string) bool { return strings.HasPrefix(strings.ToLower(s), "http:") }
+	if plain(s) && !plain(c.Issuer) {
+		return errors.New("is not an https address")
+	}
+	return nil
+}
+
 // Tokens judges access tokens of one provider. It is safe for concurrent use and asks nobody until the first token comes.
 type Tokens struct {
 	config TokenConfig
@@ -168,7 +181,7 @@ func NewTokens(config TokenConfig) (*Tokens, error) {
 	}
 	transport := &http.Transport{
 		TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12}, Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true,
-		TLSHandshakeTimeout: askTime, ResponseHeaderTimeout: askTime, IdleConnTimeout: time.Minute, MaxIdleConns: 2,
+		TLSHandshakeTimeout: askTime, ResponseHeaderTimeout: askTime, MaxResponseHeaderBytes: maxToken, IdleConnTimeout: time.Minute, MaxIdleConns: 2,
 	}
 	if len(c.CA) > 0 {
 		transport.TLSClientConfig.RootCAs = x509.NewCertPool()
