@@ -3,6 +3,7 @@ package rpc
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"runtime"
 	"strings"
@@ -41,7 +42,7 @@ func (g *guard) unary(ctx context.Context, request any, info *grpc.UnaryServerIn
 		done(status.Code(err))
 	}()
 	defer g.recover(info.FullMethod, &err)
-	if err := g.admit(ctx, info.FullMethod); err != nil {
+	if _, err := g.admit(ctx, info.FullMethod); err != nil {
 		return nil, err
 	}
 	within, cancel := bounded(ctx, g.deadline, g.longest)
@@ -61,49 +62,73 @@ func (g *guard) stream(server any, stream grpc.ServerStream, info *grpc.StreamSe
 		done(status.Code(err))
 	}()
 	defer g.recover(info.FullMethod, &err)
-	if err := g.admit(ctx, info.FullMethod); err != nil {
+	who, err := g.admit(ctx, info.FullMethod)
+	if err != nil {
 		return err
 	}
 	within, cancel := bounded(ctx, g.streams, g.streams)
 	defer cancel()
 	defer context.AfterFunc(g.draining, cancel)()
 	plain(ctx)
-	err = handle(server, &guarded{ServerStream: stream, ctx: within, guard: g})
+	err = handle(server, &guarded{ServerStream: stream, ctx: within, guard: g, who: who})
 	if err != nil && g.draining.Err() != nil && ctx.Err() == nil {
 		return errDraining
 	}
 	return err
 }
 
-// guarded gives a stream's handler the bounded context and validated messages only.
+// guarded gives a stream's handler the bounded context and validated messages only, and passes on messages for as long as its caller is who began it. A stream may last
+// an hour, and its handler asks who calls once: a token that ended, a certificate that was revoked or a group that stands for another role ends it at the next message.
 type guarded struct {
 	grpc.ServerStream
 	ctx   context.Context
 	guard *guard
+	who   identity.Principal // zero where anybody may call
 }
 
 func (s *guarded) Context() context.Context { return s.ctx }
+
+func (s *guarded) SendMsg(m any) error {
+	if err := s.same(); err != nil {
+		return err
+	}
+	return s.ServerStream.SendMsg(m)
+}
 
 func (s *guarded) RecvMsg(m any) error {
 	if err := s.ServerStream.RecvMsg(m); err != nil {
 		return err
 	}
+	if err := s.same(); err != nil {
+		return err
+	}
 	return s.guard.validate(m)
 }
 
-// admit lets a caller in who is somebody and not too fast. Health is open to everybody and says nothing but up or down.
-func (g *guard) admit(ctx context.Context, method string) error {
-	if g.limits == nil || strings.HasPrefix(method, healthPrefix) {
+func (s *guarded) same() error {
+	if s.who == (identity.Principal{}) {
 		return nil
+	}
+	who, err := s.guard.callers.of(s.ctx)
+	if err == nil && who != s.who {
+		err = fmt.Errorf("%w: the caller stands for something else than when the stream began", identity.ErrNoPrincipal)
+	}
+	return err
+}
+
+// admit lets a caller in who is somebody and not too fast. Health is open to everybody and says nothing but up or down.
+func (g *guard) admit(ctx context.Context, method string) (identity.Principal, error) {
+	if g.limits == nil || strings.HasPrefix(method, healthPrefix) {
+		return identity.Principal{}, nil
 	}
 	who, err := g.callers.of(ctx)
 	if err != nil {
-		return err
+		return identity.Principal{}, err
 	}
 	if !g.limits.Allow(who, time.Now()) {
-		return &gateway.Refusal{Code: gateway.Rate, Message: "too many requests", Hint: "wait a second and try again"}
+		return identity.Principal{}, &gateway.Refusal{Code: gateway.Rate, Message: "too many requests", Hint: "wait a second and try again"}
 	}
-	return nil
+	return who, nil
 }
 
 var errUnknownField = &gateway.Refusal{
