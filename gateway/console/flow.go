@@ -62,10 +62,21 @@ func newFlows() *flows {
 	return f
 }
 
-// begin starts a sign-in at the provider id; place is where the browser goes afterwards.
-func (f *flows) begin(id [32]byte, place string, now time.Time) (identity.Flow, *http.Cookie) {
+// errText: a cookie that is none of ours.
+var errText = errors.New("a cookie of no sign-in")
+
+// begun is what a flow's cookie says: when the sign-in ends, where the browser goes afterwards, and the name of the session that it had when it began and that ends with
+// the new one (empty: none). The browser does not show that session when it comes back from the provider: its cookie is SameSite=Strict.
+type begun struct {
+	ends   time.Time
+	place  string
+	before []byte
+}
+
+// begin starts a sign-in at the provider id.
+func (f *flows) begin(id [32]byte, place string, before []byte, now time.Time) (identity.Flow, *http.Cookie) {
 	seed, _ := secret()
-	text := seed + "." + strconv.FormatInt(now.Add(FlowLife).Unix(), 10) + "." + base64.RawURLEncoding.EncodeToString([]byte(place))
+	text := seed + "." + strconv.FormatInt(now.Add(FlowLife).Unix(), 10) + "." + base64.RawURLEncoding.EncodeToString([]byte(place)) + "." + base64.RawURLEncoding.EncodeToString(before)
 	flow := f.derive(id, text)
 	return flow, &http.Cookie{
 		Name: flowCookie + flow.State[:stateTag], Value: text, Path: "/", MaxAge: int(FlowLife.Seconds()),
@@ -86,45 +97,60 @@ func (f *flows) derive(id [32]byte, text string) identity.Flow {
 }
 
 // finish finds the sign-in that a request is the answer to, once. name is its cookie, to be taken back.
-func (f *flows) finish(id [32]byte, r *http.Request, now time.Time) (flow identity.Flow, place, name string, err error) {
+func (f *flows) finish(id [32]byte, r *http.Request, now time.Time) (flow identity.Flow, was begun, name string, err error) {
 	states := r.URL.Query()["state"]
 	if len(states) != 1 || len(states[0]) != base64.RawURLEncoding.EncodedLen(sha256.Size) {
-		return flow, "", "", errFlow
+		return flow, was, "", errFlow
 	}
 	c, err := r.Cookie(flowCookie + states[0][:stateTag])
 	if err != nil {
-		return flow, "", "", errFlow
+		return flow, was, "", errFlow
 	}
 	flow = f.derive(id, c.Value)
 	if subtle.ConstantTimeCompare([]byte(flow.State), []byte(states[0])) != 1 {
-		return identity.Flow{}, "", "", errFlow
+		return identity.Flow{}, was, "", errFlow
 	}
 	// Only this process can have made the text: its state is ours.
-	ends, where := split(c.Value)
-	if !now.Before(ends) {
-		return identity.Flow{}, where, c.Name, errFlow
+	was, err = split(c.Value)
+	if err != nil || !now.Before(was.ends) {
+		return identity.Flow{}, was, c.Name, errFlow
 	}
-	if err := f.use(sha256.Sum256([]byte(flow.State)), addressOf(r), ends, now); err != nil {
-		return identity.Flow{}, where, c.Name, err
+	if err := f.use(used(flow), addressOf(r), was.ends, now); err != nil {
+		return identity.Flow{}, was, c.Name, err
 	}
-	return flow, where, c.Name, nil
+	return flow, was, c.Name, nil
+}
+
+// used is the name under which a sign-in that came back is kept.
+func used(flow identity.Flow) [32]byte { return sha256.Sum256([]byte(flow.State)) }
+
+// release forgets a sign-in that came back and opened nothing: what somebody sends with an invented code, from many networks, would else fill the places of those who mean it.
+// Coming back again it opens nothing either, unless the provider says so: the code is spent there.
+func (f *flows) release(flow identity.Flow) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.used, used(flow))
 }
 
 // split reads the text of a flow's cookie. One that does not parse has ended.
-func split(text string) (ends time.Time, place string) {
+func split(text string) (was begun, err error) {
 	parts := strings.Split(text, ".")
-	if len(parts) != 3 {
-		return time.Time{}, ""
+	if len(parts) != 4 {
+		return begun{}, errText
 	}
 	seconds, err := strconv.ParseInt(parts[1], 10, 64)
 	if err != nil {
-		return time.Time{}, ""
+		return begun{}, errText
 	}
-	where, err := base64.RawURLEncoding.Strict().DecodeString(parts[2])
+	place, err := base64.RawURLEncoding.Strict().DecodeString(parts[2])
 	if err != nil {
-		return time.Time{}, ""
+		return begun{}, errText
 	}
-	return time.Unix(seconds, 0), string(where)
+	before, err := base64.RawURLEncoding.Strict().DecodeString(parts[3])
+	if err != nil || len(before) != 0 && len(before) != sha256.Size {
+		return begun{}, errText
+	}
+	return begun{time.Unix(seconds, 0), string(place), before}, nil
 }
 
 // use marks a sign-in as come back. Where no more fit in, none is taken: what was used must not be forgotten before it ends.
@@ -192,9 +218,9 @@ func surplus(r *http.Request) []string {
 		}
 	}
 	slices.SortFunc(open, func(a, b *http.Cookie) int {
-		x, _ := split(a.Value)
+		x, _ := split(a.Value) // one that is none of ours is the oldest
 		y, _ := split(b.Value)
-		return y.Compare(x)
+		return y.ends.Compare(x.ends)
 	})
 	var out []string
 	for i, c := range open {

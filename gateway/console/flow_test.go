@@ -3,6 +3,7 @@ package console
 import (
 	"crypto/sha256"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -30,8 +31,7 @@ func TestSignInInTwoTabs(t *testing.T) {
 	if got := b.lands(first); got != "/console/#/budget" {
 		t.Errorf("the first tab lands at %q", got)
 	}
-	// The session that was before ends with the new one, if the browser showed it.
-	if _, after := b.cookieNamed(cookie); after == before || signedIn(p.sessions, before) {
+	if _, after := b.cookieNamed(cookie); after == before {
 		t.Error("the earlier session goes on")
 	}
 	if who, _ := b.who(); who.Name != "ada" {
@@ -67,6 +67,77 @@ func TestSignInMakesNewSession(t *testing.T) {
 	}
 	if who, _ := attacker.who(); who.Role != "" {
 		t.Errorf("the attacker is %+v", who)
+	}
+}
+
+// Signing in by a link ends what was signed in here before, too.
+func TestLinkEndsSession(t *testing.T) {
+	t.Parallel()
+	p := newProvided(t, nil)
+	b := p.browser()
+	b.lands(b.login(b.begin(""), "ada"))
+	_, before := b.cookieNamed(cookie)
+	code, _, err := p.sessions.Offer(p.by.connection(identity.Regulator))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := with(before)
+	r.Method, r.URL.Path, r.Body = http.MethodPost, "/console/session", io.NopCloser(strings.NewReader(`{"code":"`+code+`"}`))
+	r.Header.Set("Content-Type", "application/json")
+	w := timed{httptest.NewRecorder()}
+	p.ServeHTTP(w, r)
+	if w.Code != http.StatusNoContent {
+		t.Fatalf("the link opens nothing: %d %s", w.Code, w.Body)
+	}
+	if who, _ := b.who(); who.Role != "" {
+		t.Errorf("the earlier session goes on: %+v", who)
+	}
+}
+
+// timed is a recorder whose reading time can be limited, as that of a connection can.
+type timed struct{ *httptest.ResponseRecorder }
+
+func (timed) SetReadDeadline(time.Time) error { return nil }
+
+// Sign-ins that open nothing take no place from those that do, and the others are taken once.
+func TestFailedSignInIsForgotten(t *testing.T) {
+	t.Parallel()
+	p := newProvided(t, nil)
+	b := p.browser()
+	for range 3 {
+		b.lands(change(t, b.login(b.begin(""), "ada"), "code", "invented"))
+	}
+	if n := len(p.flows.used); n != 0 {
+		t.Errorf("%d sign-ins that failed are remembered", n)
+	}
+	b.lands(b.login(b.begin(""), "ada"))
+	if n := len(p.flows.used); n != 1 {
+		t.Errorf("%d sign-ins are remembered", n)
+	}
+}
+
+// What somebody has under way ends when they sign out; what they do not, does not.
+func TestRequestsEndWithSession(t *testing.T) {
+	t.Parallel()
+	p := newProvided(t, nil)
+	b := p.browser()
+	b.lands(b.login(b.begin(""), "ada"))
+	_, session := b.cookieNamed(cookie)
+	other := p.browser()
+	other.lands(other.login(other.begin(""), "ben"))
+	_, others := other.cookieNamed(cookie)
+	stream, theirs := p.sessions.Attach(with(session)), p.sessions.Attach(with(others))
+	if stream.Context().Err() != nil {
+		t.Fatal("ended before the session")
+	}
+	b.ask("DELETE", "/console/session")
+	select {
+	case <-stream.Context().Done():
+	case <-time.After(10 * time.Second):
+		t.Error("goes on after signing out")
+	}
+	if theirs.Context().Err() != nil {
+		t.Error("another's request ended with it")
 	}
 }
 
@@ -107,6 +178,16 @@ func TestSignInEnds(t *testing.T) {
 			c.Tokens = &tokens
 		}, ""},
 		{"no provider", func(c *identity.TrustConfig) { c.Tokens = nil }, ""},
+		{"nobody signs in with a browser", func(c *identity.TrustConfig) {
+			tokens := *c.Tokens
+			tokens.Web = nil
+			c.Tokens = &tokens
+		}, ""},
+		{"the gateway is another client", func(c *identity.TrustConfig) {
+			tokens, web := *c.Tokens, *c.Tokens.Web
+			web.Client, web.Secret = "jali-console-public", nil
+			tokens.Web, c.Tokens = &web, &tokens
+		}, ""},
 		{"as it was", func(*identity.TrustConfig) {}, identity.Researcher},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -265,7 +346,7 @@ func TestProviderFails(t *testing.T) {
 // A session that is printed does not show its token.
 func TestTokenNotPrinted(t *testing.T) {
 	s := NewSessions(newAuthority(t).Trust, time.Now)
-	if _, err := s.Enter("a token", identity.Principal{}, time.Now().Add(time.Hour), admitAll); err != nil {
+	if _, err := s.Enter([32]byte{}, "a token", identity.Principal{}, time.Now().Add(time.Hour), admitAll); err != nil {
 		t.Fatal(err)
 	}
 	for _, x := range s.sessions {
@@ -281,7 +362,7 @@ func TestTokenNotPrinted(t *testing.T) {
 func TestSignInsAreBounded(t *testing.T) {
 	f, now := newFlows(), time.Now()
 	for range 1000 {
-		f.begin([32]byte{}, "/cases", now)
+		f.begin([32]byte{}, "/cases", nil, now)
 	}
 	if len(f.used)+len(f.networks) != 0 {
 		t.Error("beginning a sign-in is remembered")
@@ -327,7 +408,7 @@ func TestSignInsAreBounded(t *testing.T) {
 
 func FuzzFlowCookie(f *testing.F) {
 	flows, now := newFlows(), time.Now()
-	f.Add("a.1.b", strings.Repeat("A", 43))
+	f.Add("a.1.Yg.", strings.Repeat("A", 43))
 	f.Fuzz(func(t *testing.T, text, state string) {
 		r := httptest.NewRequest(http.MethodGet, "/console/callback", nil)
 		r.URL.RawQuery = url.Values{"state": {state}}.Encode()
@@ -337,7 +418,9 @@ func FuzzFlowCookie(f *testing.F) {
 		if _, _, _, err := flows.finish([32]byte{}, r, now); err == nil {
 			t.Errorf("an invented cookie and state are taken: %q %q", text, state)
 		}
-		split(text)
+		if was, err := split(text); err != nil && !was.ends.IsZero() {
+			t.Errorf("%q is no sign-in that has not ended", text)
+		}
 	})
 }
 
@@ -346,7 +429,7 @@ func TestFlowIsOfOneProvider(t *testing.T) {
 	now := time.Now()
 	mine, theirs := [32]byte{1}, [32]byte{2}
 	f := newFlows()
-	flow, c := f.begin(mine, "/cases", now)
+	flow, c := f.begin(mine, "/cases", []byte(strings.Repeat("n", 32)), now)
 	r := httptest.NewRequest(http.MethodGet, "/console/callback?state="+flow.State, nil)
 	r.AddCookie(c)
 	if _, _, _, err := f.finish(theirs, r, now); err != errFlow {
@@ -355,8 +438,8 @@ func TestFlowIsOfOneProvider(t *testing.T) {
 	if _, _, _, err := newFlows().finish(mine, r, now); err != errFlow {
 		t.Errorf("after a restart: %v", err)
 	}
-	if got, place, name, err := f.finish(mine, r, now); err != nil || got != flow || place != "/cases" || name != c.Name {
-		t.Errorf("its own: %v, %q, %q", err, place, name)
+	if got, was, name, err := f.finish(mine, r, now); err != nil || got != flow || was.place != "/cases" || string(was.before) != strings.Repeat("n", 32) || name != c.Name {
+		t.Errorf("its own: %v, %+v, %q", err, was, name)
 	}
 	if len(flow.State) != 43 || len(flow.Verifier) != 43 || flow.State == flow.Nonce || flow.Nonce == flow.Verifier || strings.Contains(c.Value, flow.Verifier) {
 		t.Error("the three secrets are not apart")

@@ -169,6 +169,7 @@ func (h *Handler) signIn(w http.ResponseWriter, r *http.Request) {
 	case err != nil:
 		say(w, http.StatusServiceUnavailable, "not recorded, so not done: try again later")
 	default:
+		h.sessions.End(r) // what was signed in here before
 		setCookie(w, cookie, token, SessionLife, http.SameSiteStrictMode)
 		w.WriteHeader(http.StatusNoContent)
 	}

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/tls"
@@ -58,9 +59,11 @@ type holder struct{ name, org string }
 type session struct {
 	state       tls.ConnectionState // zero: a token
 	token       func() string       // nil: a certificate. A function, so that a session that is printed does not show it
+	client      [32]byte            // of a token: the provider and client by which somebody signed in, identity.SignIn.ID
 	ends        time.Time           // of the certificate or the token
 	of          holder
 	began, used time.Time
+	over        chan struct{} // closed when the session is forgotten
 }
 
 // NewSessions makes an empty set. trust judges callers, as it does in all fronts; now is the clock.
@@ -85,8 +88,9 @@ func (s *Sessions) Offer(state tls.ConnectionState) (text string, expires time.T
 		}
 	}
 	age := func(c code) time.Time { return c.expires }
-	evict(s.codes, mostOwn, func(c code) bool { return c.of == of }, age)
-	evict(s.codes, mostCodes, anybody, age)
+	forget := func(n [32]byte) { delete(s.codes, n) }
+	evict(s.codes, forget, mostOwn, func(c code) bool { return c.of == of }, age)
+	evict(s.codes, forget, mostCodes, anybody, age)
 	expires = now.Add(CodeLife)
 	s.codes[name] = code{certificateOf(state), of, expires}
 	return text, expires, nil
@@ -117,35 +121,36 @@ func (s *Sessions) Redeem(text string, admit func(identity.Principal) error) (to
 	return s.begin(session{state: c.state, ends: c.state.VerifiedChains[0][0].NotAfter, of: c.of}, now), nil
 }
 
-// Enter makes a session of an access token that was obtained for this browser and judged. admit is as for Redeem.
-func (s *Sessions) Enter(access string, who identity.Principal, ends time.Time, admit func(identity.Principal) error) (token string, err error) {
+// Enter makes a session of an access token that was obtained for this browser, by the sign-in of this identity.SignIn.ID, and judged. admit is as for Redeem.
+func (s *Sessions) Enter(client [32]byte, access string, who identity.Principal, ends time.Time, admit func(identity.Principal) error) (token string, err error) {
 	if err := admit(who); err != nil {
 		return "", err
 	}
-	return s.begin(session{token: func() string { return access }, ends: ends, of: holder{who.Name, who.Org}}, s.now()), nil
+	return s.begin(session{token: func() string { return access }, client: client, ends: ends, of: holder{who.Name, who.Org}}, s.now()), nil
 }
 
 // begin keeps a session under a name that nobody had before: whoever planted a cookie in the browser does not know it.
 func (s *Sessions) begin(x session, now time.Time) string {
 	token, name := secret()
-	x.began, x.used = now, now
+	x.began, x.used, x.over = now, now, make(chan struct{})
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for n, old := range s.sessions {
-		if old.over(now) {
-			delete(s.sessions, n)
+		if old.ended(now) {
+			s.forget(n)
 		}
 	}
 	age := func(x *session) time.Time { return x.used }
-	evict(s.sessions, mostOwn, func(old *session) bool { return old.of == x.of }, age)
-	evict(s.sessions, mostSessions, anybody, age)
+	evict(s.sessions, s.forget, mostOwn, func(old *session) bool { return old.of == x.of }, age)
+	evict(s.sessions, s.forget, mostSessions, anybody, age)
 	s.sessions[name] = &x
 	return token
 }
 
 // Attach gives a request of a signed-in browser the certificate or the token of its session, so that from here on it is a request of that one's holder. Whether it
 // is still trusted is asked where the request is answered, each time anew.
-// A request that has a certificate or a token of its own, or no session, is returned as it is.
+// A request that has a certificate or a token of its own, or no session, is returned as it is. One that is attached ends with the session, as if the browser had hung up: a stream
+// would go on for an hour after somebody signed out.
 func (s *Sessions) Attach(r *http.Request) *http.Request {
 	if r.TLS == nil || len(r.TLS.VerifiedChains) > 0 || len(r.Header.Values("Authorization")) > 0 {
 		return r
@@ -154,7 +159,15 @@ func (s *Sessions) Attach(r *http.Request) *http.Request {
 	if found == nil {
 		return r
 	}
-	with := r.Clone(r.Context())
+	ctx, cancel := context.WithCancel(r.Context())
+	go func() {
+		defer cancel()
+		select {
+		case <-found.over:
+		case <-ctx.Done(): // net/http ends it with the request
+		}
+	}()
+	with := r.Clone(ctx)
 	if found.token != nil {
 		with.Header.Set("Authorization", "Bearer "+found.token())
 		return with
@@ -174,8 +187,35 @@ func (s *Sessions) End(r *http.Request) (provided bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	x := s.sessions[name]
-	delete(s.sessions, name)
+	s.forget(name)
 	return x != nil && x.token != nil
+}
+
+// end forgets the session of this name, if there is one.
+func (s *Sessions) end(name []byte) {
+	if len(name) != sha256.Size {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.forget([32]byte(name))
+}
+
+// forget takes a session out, and ends the requests under way that are its own. The caller holds mu.
+func (s *Sessions) forget(name [32]byte) {
+	if x := s.sessions[name]; x != nil {
+		delete(s.sessions, name)
+		close(x.over)
+	}
+}
+
+// stands tells whether people sign in now as this session began: where the operator took the provider or the gateway's client there away, or named another, it opens nothing.
+func (s *Sessions) stands(x *session) bool {
+	if x.token == nil {
+		return true
+	}
+	in := s.trust.SignIn()
+	return in != nil && in.ID() == x.client
 }
 
 // find returns a request's session and when it ends at the latest.
@@ -190,8 +230,11 @@ func (s *Sessions) find(r *http.Request) (*session, time.Time) {
 	if x == nil {
 		return nil, time.Time{}
 	}
-	if x.over(now) {
-		delete(s.sessions, name)
+	if x.ended(now) {
+		s.forget(name)
+		return nil, time.Time{}
+	}
+	if !s.stands(x) {
 		return nil, time.Time{}
 	}
 	x.used = now
@@ -202,7 +245,7 @@ func (s *Sessions) find(r *http.Request) (*session, time.Time) {
 	return x, until
 }
 
-func (x *session) over(now time.Time) bool {
+func (x *session) ended(now time.Time) bool {
 	return now.Sub(x.began) >= SessionLife || now.Sub(x.used) >= SessionIdle || !now.Before(x.ends)
 }
 
@@ -237,7 +280,7 @@ func cookieOf(r *http.Request) (name [32]byte, ok bool) {
 func anybody[V any](V) bool { return true }
 
 // evict makes room for one more among those that count.
-func evict[V any](m map[[32]byte]V, most int, counts func(V) bool, age func(V) time.Time) {
+func evict[V any](m map[[32]byte]V, forget func([32]byte), most int, counts func(V) bool, age func(V) time.Time) {
 	for {
 		var oldest [32]byte
 		n := 0
@@ -252,6 +295,6 @@ func evict[V any](m map[[32]byte]V, most int, counts func(V) bool, age func(V) t
 		if n < most {
 			return
 		}
-		delete(m, oldest)
+		forget(oldest)
 	}
 }

@@ -38,7 +38,11 @@ func (h *Handler) toProvider(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	place := placeOf(r.URL.Query().Get("return"))
-	flow, cookie := h.flows.begin(in.ID(), place, h.sessions.now())
+	var before []byte
+	if name, ok := cookieOf(r); ok {
+		before = name[:]
+	}
+	flow, cookie := h.flows.begin(in.ID(), place, before, h.sessions.now())
 	address, err := in.Address(r.Context(), flow)
 	if err != nil {
 		h.faults.Do(func() { h.operator.Error("nobody can sign in with a browser", "err", err) })
@@ -59,28 +63,31 @@ func (h *Handler) fromProvider(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	from := addressOf(r)
-	flow, place, name, err := h.flows.finish(in.ID(), r, h.sessions.now())
+	flow, was, name, err := h.flows.finish(in.ID(), r, h.sessions.now())
 	if name != "" {
 		setCookie(w, name, "", 0, http.SameSiteLaxMode)
 	}
 	if err != nil {
-		h.failed(w, r, err, place, from)
+		h.failed(w, r, err, was.place, from)
 		return
 	}
 	access, who, until, err := in.Finish(r.Context(), flow, r.URL.Query())
 	if err != nil {
-		h.failed(w, r, err, place, from)
+		h.flows.release(flow)
+		h.failed(w, r, err, was.place, from)
 		return
 	}
-	token, err := h.sessions.Enter(access, who, until, func(who identity.Principal) error { return h.gateway.SignedIn(r.Context(), who, from) })
+	token, err := h.sessions.Enter(in.ID(), access, who, until, func(who identity.Principal) error { return h.gateway.SignedIn(r.Context(), who, from) })
 	if err != nil {
-		h.back(w, problemServer, place)
+		h.back(w, problemServer, was.place)
 		return
 	}
-	h.sessions.End(r) // what was signed in here before
+	// What was signed in here before: when it began, and now, where the provider asked nothing and the browser shows it.
+	h.sessions.end(was.before)
+	h.sessions.End(r)
 	// Strict all the same: this redirect belongs to another site's navigation and does not carry it, but the page's own requests do.
 	setCookie(w, cookie, token, min(SessionLife, until.Sub(h.sessions.now())), http.SameSiteStrictMode)
-	away(w, at(place))
+	away(w, at(was.place))
 }
 
 // signInHere answers what cannot be a sign-in, and then returns nil.

@@ -31,6 +31,7 @@ type provided struct {
 	*Handler
 	t        *testing.T
 	provider *oidctest.Provider
+	by       *authority
 	trusted  identity.TrustConfig
 	clock    *clock
 	told     *bytes.Buffer // the operator's log
@@ -73,7 +74,7 @@ func newProvided(t *testing.T, change func(*identity.WebConfig)) *provided {
 	})
 	c := &clock{time.Now()}
 	return &provided{
-		Handler: NewHandler(g, NewSessions(a.Trust, c.now), operator), t: t, provider: p, trusted: a.config, clock: c, told: told,
+		Handler: NewHandler(g, NewSessions(a.Trust, c.now), operator), t: t, provider: p, by: a, trusted: a.config, clock: c, told: told,
 	}
 }
 
@@ -127,11 +128,14 @@ func (b *browser) ask(method, address string, header ...string) *http.Response {
 	r := httptest.NewRequest(method, u.RequestURI(), nil)
 	r.TLS = &tls.ConnectionState{HandshakeComplete: true}
 	at := &url.URL{Scheme: "https", Host: "gw.test:8443", Path: "/"}
-	for _, c := range b.jar.Cookies(at) {
-		r.AddCookie(c)
-	}
 	for i := 0; i+1 < len(header); i += 2 {
 		r.Header.Set(header[i], header[i+1])
+	}
+	for _, c := range b.jar.Cookies(at) {
+		// The jar does not know who begins a request: a Strict cookie does not go where another site leads.
+		if c.Name != cookie || r.Header.Get("Sec-Fetch-Site") != "cross-site" {
+			r.AddCookie(c)
+		}
 	}
 	w := httptest.NewRecorder()
 	b.on.ServeHTTP(w, r)
@@ -174,7 +178,7 @@ func (b *browser) login(address, user string) string {
 // lands is where an answer leads.
 func (b *browser) lands(answer string) string {
 	b.on.t.Helper()
-	response := b.ask("GET", answer)
+	response := b.ask("GET", answer, "Sec-Fetch-Site", "cross-site")
 	if response.StatusCode != http.StatusSeeOther || !strings.Contains(response.Header.Get("Cache-Control"), "no-store") {
 		b.on.t.Errorf("the answer leads on with %d, kept: %q", response.StatusCode, response.Header.Get("Cache-Control"))
 	}
