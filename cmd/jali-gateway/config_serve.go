@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -126,13 +128,47 @@ func (c signInConfig) client(dir string) (*identity.WebConfig, error) {
 	if c.Secret == "" {
 		return w, nil
 	}
-	text, err := os.ReadFile(beside(dir, c.Secret))
+	secret, err := readSecret(beside(dir, c.Secret))
 	if err != nil {
-		return nil, usage("name a file that holds the secret of the client at the provider, and nothing else", "config.yaml: identity.console.secret_file: %w", err)
+		return nil, err
 	}
-	secret := strings.TrimRight(string(text), "\r\n")
 	w.Secret = func() string { return secret }
 	return w, nil
+}
+
+// maxSecret bounds the secret of a client: a file that is longer is another one.
+const maxSecret = 4 << 10
+
+// readSecret reads the secret of a client at the provider. It refuses a file that others can read, as that of a DSN: whoever has the secret is this gateway there.
+func readSecret(path string) (string, error) {
+	const key = "config.yaml: identity.console.secret_file"
+	refused := func(err error) (string, error) {
+		return "", usage("name a file that holds the secret of the client at the provider, and nothing else", key+": %w", err)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return refused(err)
+	}
+	defer f.Close()
+	info, err := f.Stat() // of the file that is read, whatever the name means a moment later
+	if err != nil {
+		return refused(err)
+	}
+	if !info.Mode().IsRegular() {
+		return refused(errors.New("it is no file"))
+	}
+	if info.Mode().Perm()&0o007 != 0 {
+		return "", usage("chmod 0600 it, and take a new secret at the provider: others may have read this one", key+": others can read or write %s", path)
+	}
+	text, err := io.ReadAll(io.LimitReader(f, maxSecret+1))
+	if err != nil {
+		return refused(err)
+	}
+	secret := strings.TrimRight(string(text), "\r\n")
+	if secret == "" || len(text) > maxSecret || strings.ContainsAny(secret, "\r\n\x00") {
+		return refused(errors.New("it is empty, or more than one line"))
+	}
+	return secret, nil
 }
 
 // loadTrust reads the files by which callers are recognised.

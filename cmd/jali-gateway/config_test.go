@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"path/filepath"
 	"reflect"
 	"regexp"
 	"slices"
@@ -129,9 +130,12 @@ func TestConsoleConfigIsDocumented(t *testing.T) {
 	block, _, _ = strings.Cut(block, "\n\n")
 	dir := t.TempDir()
 	for name, content := range map[string]string{
-		"config.yaml": "format: jali-config/1\nidentity:\n" + strings.ReplaceAll("\n"+block, "\n    ", "\n") + "\n",
-		"oidc.secret": "a secret\r\n",
+		"config.yaml":      "format: jali-config/1\nidentity:\n" + strings.ReplaceAll("\n"+block, "\n    ", "\n") + "\n",
+		"keys/oidc.secret": "a secret\r\n",
 	} {
+		if err := os.MkdirAll(filepath.Dir(dir+"/"+name), 0o700); err != nil {
+			t.Fatal(err)
+		}
 		if err := os.WriteFile(dir+"/"+name, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
