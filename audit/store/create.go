@@ -64,7 +64,7 @@ func fill(tx *bolt.Tx, c CreateConfig, keys *audit.Keys) error {
 	}
 	m := tx.Bucket(bMeta)
 	for k, v := range map[string][]byte{
-		"format": {0, 0, 0, 1}, "origin": []byte(c.Origin), "vkeys": []byte(strings.Join(keys.VKeys, "\n")), "final": c.Final,
+		"format": formatAlone, "origin": []byte(c.Origin), "vkeys": []byte(strings.Join(keys.VKeys, "\n")), "final": c.Final,
 	} {
 		if err := m.Put([]byte(k), v); err != nil {
 			return err

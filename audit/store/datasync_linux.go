@@ -5,6 +5,9 @@ import (
 	"syscall"
 )
 
+// noFollow has open fail on a symbolic link.
+const noFollow = syscall.O_NOFOLLOW
+
 // datasync makes what was written durable, and of the file's description only what is needed to read it again.
 func datasync(f *os.File) error {
 	for {

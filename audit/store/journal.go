@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -27,7 +28,36 @@ var ErrUnsettled = errors.New("the audit log's journal is not settled")
 // journal is the path of one of the two files.
 func (c Config) journal(side int) string { return c.Path + ".journal-" + strconv.Itoa(side) }
 
-func encodeMarker(g generation, next uint64) []byte { return append(g[:], u64(next)...) }
+// Values of format in bucket m. A file that may lack entries of its journal is of the second, so that a version that knows no journal refuses
+// it: that would go on from the shorter log, and what was charged in the rest would be there to spend again.
+var (
+	keyFormat     = []byte("format")
+	formatAlone   = []byte{0, 0, 0, 1}
+	formatJournal = []byte{0, 0, 0, 2}
+)
+
+// nameJournal makes audit.db name its journal and the first frame that it lacks; without is the other way.
+func nameJournal(tx *bolt.Tx, g generation, next uint64) error {
+	if m := tx.Bucket(bMeta); !bytes.Equal(m.Get(keyFormat), formatJournal) {
+		if err := m.Put(keyFormat, formatJournal); err != nil {
+			return err
+		}
+	}
+	return tx.Bucket(bState).Put(keyJournal, append(g[:], u64(next)...))
+}
+
+func withoutJournal(tx *bolt.Tx) error {
+	m, s := tx.Bucket(bMeta), tx.Bucket(bState)
+	if m == nil || s == nil {
+		return fmt.Errorf("%w: bucket m or s is missing", ErrDamaged)
+	}
+	if bytes.Equal(m.Get(keyFormat), formatJournal) {
+		if err := m.Put(keyFormat, formatAlone); err != nil {
+			return err
+		}
+	}
+	return s.Delete(keyJournal)
+}
 
 // unsettled reports whether the file was not closed in order.
 func unsettled(tx *bolt.Tx) (g generation, next uint64, ok bool, err error) {
@@ -85,7 +115,7 @@ func replay(tx *bolt.Tx, c Config) (applied int, err error) {
 		return 0, fmt.Errorf("%w: frame %d of the journal is missing or broken, and a later one is there: %s and %s are not what was written; put back those that lay beside this audit.db, or restore the log from its headers",
 			ErrDamaged, next, c.journal(0), c.journal(1))
 	}
-	return applied, tx.Bucket(bState).Delete(keyJournal)
+	return applied, withoutJournal(tx)
 }
 
 // apply adds a frame to the log that it was written for, at the place that it was written for.

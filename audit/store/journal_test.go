@@ -75,16 +75,17 @@ func (s *Store) turn() {
 	s.settling.Store(full)
 }
 
-// dump is every row of every bucket but the journal's name.
+// dump is every row of every bucket but what names the journal.
 func dump(t testing.TB, view func(func(*bolt.Tx) error) error) map[string]string {
 	t.Helper()
 	out := map[string]string{}
 	if err := view(func(tx *bolt.Tx) error {
 		return tx.ForEach(func(name []byte, b *bolt.Bucket) error {
 			return b.ForEach(func(k, v []byte) error {
-				if !bytes.Equal(name, bState) || !bytes.Equal(k, keyJournal) {
-					out[string(name)+string(k)] = string(v)
+				if bytes.Equal(name, bState) && bytes.Equal(k, keyJournal) || bytes.Equal(name, bMeta) && bytes.Equal(k, keyFormat) {
+					return nil
 				}
+				out[string(name)+string(k)] = string(v)
 				return nil
 			})
 		})

@@ -86,12 +86,7 @@ func Abandon(cfg Config) error {
 		return fmt.Errorf("abandon audit log: %w", err)
 	}
 	if err = settleCopy(db, cfg); errors.Is(err, ErrDamaged) {
-		err = db.Update(func(tx *bolt.Tx) error {
-			if s := tx.Bucket(bState); s != nil {
-				return s.Delete(keyJournal)
-			}
-			return nil
-		})
+		err = db.Update(withoutJournal)
 	}
 	if err = errors.Join(err, db.Close()); err != nil {
 		return fmt.Errorf("abandon audit log: %w", err)
@@ -149,6 +144,9 @@ func refill(from, to *bolt.Tx, h Headers, out *Rebuilt) error {
 		if err := copyBucket(from.Bucket(name), to.Bucket(name)); err != nil {
 			return err
 		}
+	}
+	if err := withoutJournal(to); err != nil { // that of the old log, where it could not be used
+		return err
 	}
 	chain := audit.NewChain(origin, vkeys, final)
 	tl := newTail()

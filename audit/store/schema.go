@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -163,8 +164,11 @@ func checkSchema(tx *bolt.Tx) (origin string, vkeys []string, final []byte, err 
 		}
 	}
 	m := tx.Bucket(bMeta)
-	if f := m.Get([]byte("format")); len(f) != 4 || binary.BigEndian.Uint32(f) != 1 {
-		return "", nil, nil, fmt.Errorf("%w: not format 1", ErrDamaged)
+	switch f := m.Get(keyFormat); {
+	case bytes.Equal(f, formatJournal) && tx.Bucket(bState).Get(keyJournal) == nil:
+		return "", nil, nil, fmt.Errorf("%w: it lacks entries of a journal, and does not say of which", ErrDamaged)
+	case !bytes.Equal(f, formatAlone) && !bytes.Equal(f, formatJournal):
+		return "", nil, nil, fmt.Errorf("%w: not format 1 or 2", ErrDamaged)
 	}
 	final = append(final, m.Get([]byte("final"))...)
 	return string(m.Get([]byte("origin"))), strings.Split(string(m.Get([]byte("vkeys"))), "\n"), final, nil

@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 )
@@ -165,7 +166,7 @@ func openSegment(c Config, gen generation, side int) (*segment, error) {
 	case !info.Mode().IsRegular():
 		return nil, fmt.Errorf("open journal: %w: %s is not a file: move it away", ErrDamaged, path)
 	}
-	if g.file, err = os.OpenFile(path, os.O_RDWR, 0); err != nil {
+	if g.file, err = os.OpenFile(path, os.O_RDWR|noFollow, 0); err != nil { // never write over what a link leads to
 		return nil, fmt.Errorf("open journal: %w", err)
 	}
 	if info, err = g.file.Stat(); err == nil {
@@ -188,10 +189,27 @@ func openSegment(c Config, gen generation, side int) (*segment, error) {
 	return g, nil
 }
 
+// readPlain reads a file that is one: no link, and nothing that never ends.
+func readPlain(path string) ([]byte, error) {
+	info, err := os.Lstat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%w: %s is not a file", ErrDamaged, path)
+	}
+	f, err := os.OpenFile(path, os.O_RDONLY|noFollow, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(f)
+}
+
 // readSegment returns the content of a file, which must be of the generation.
 func readSegment(c Config, gen generation, side int) ([]byte, error) {
 	path := c.journal(side)
-	b, err := os.ReadFile(path)
+	b, err := readPlain(path)
 	if err != nil && !os.IsNotExist(err) {
 		return nil, fmt.Errorf("read journal: %w", err)
 	}

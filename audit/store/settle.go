@@ -30,7 +30,7 @@ func (s *Store) settle(g *segment) error {
 			}
 			b = b[pages(frameHead+len(f.rows)):]
 		}
-		return tx.Bucket(bState).Put(keyJournal, encodeMarker(s.generation, g.next))
+		return nameJournal(tx, s.generation, g.next)
 	})
 	if err != nil {
 		return fmt.Errorf("commit: %w", err)

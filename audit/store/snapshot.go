@@ -57,6 +57,6 @@ func standAlone(path string) error {
 	if err != nil {
 		return err
 	}
-	err = db.Update(func(tx *bolt.Tx) error { return tx.Bucket(bState).Delete(keyJournal) })
+	err = db.Update(withoutJournal)
 	return errors.Join(err, db.Close())
 }

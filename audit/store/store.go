@@ -230,7 +230,7 @@ func (s *Store) finish() error {
 		if err := applyRows(tx, s.seg.rows()); err != nil {
 			return err
 		}
-		return tx.Bucket(bState).Delete(keyJournal)
+		return withoutJournal(tx)
 	})
 }
 
