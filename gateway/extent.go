@@ -15,14 +15,16 @@ type Extent struct {
 }
 
 const (
-	// noteBytes is more than the longest note of sdk/stat and sdk/analysis has; joined is what the names of coefficients put between names and labels.
+	// noteBytes is more than the longest note of sdk/stat and sdk/analysis has, but for a label in it; joined is what the names of coefficients put
+	// between names and labels; marked is more than "(missing)" and "(all)".
 	noteBytes = 256
 	joined    = 64
+	marked    = 16
 )
 
 // extent bounds the derived table.
 func extent(s analysis.Spec, d analysis.Derived, released protect.Released) Extent {
-	e := Extent{Rows: len(d.Rows), Label: joined, Note: noteBytes}
+	e := Extent{Rows: len(d.Rows)}
 	longest, names, labels := 0, 0, map[string]int{}
 	for i, c := range released.Columns {
 		if c.Kind != protect.OutGroup {
@@ -38,10 +40,12 @@ func extent(s analysis.Spec, d analysis.Derived, released protect.Released) Exte
 		}
 		labels[c.Name] = len(seen)
 	}
-	e.Label += names + longest
-	if len(s.Terms) == 0 {
+	e.Note = noteBytes + longest
+	if len(s.Terms) == 0 { // labels stand alone, and there may be a hundred thousand rows of them
+		e.Label = max(longest, marked)
 		return e
 	}
+	e.Label = joined + names + longest
 	coefficients := 1
 	for _, t := range s.Terms {
 		coefficients += max(labels[t.Dim], 1)

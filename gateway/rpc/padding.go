@@ -119,7 +119,7 @@ func widest(out *jaliv1.QueryResponse, a gateway.Answer) room {
 // derivedRoom bounds the table of a table function.
 func derivedRoom(a gateway.Answer) room {
 	e := a.Extent
-	label, note := textRoom(e.Label, 2*e.Label), textRoom(e.Note, 2*e.Note)
+	label, note := textRoom(e.Label, 2*e.Label+2), textRoom(e.Note, e.Note+2) // notes are our own words: what JSON would escape is in a label at most
 	row := room{rowWire, rowJSON}
 	for _, c := range a.Derived.Columns {
 		switch {

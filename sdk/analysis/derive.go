@@ -284,10 +284,27 @@ func (d *deriver) logRank(r stat.LogRankResult, err error) error {
 	}
 	d.head(d.spec.By, "n", "observed", "observed_exact_lower95", "observed_exact_upper95", "expected", "expected_exact_lower95", "expected_exact_upper95",
 		"chi_square", "df", "p", "exact_lower95", "exact_upper95")
+	if r.Hidden && len(r.Arms) == 0 {
+		return d.withoutArms(r.Warning)
+	}
 	for _, a := range r.Arms {
 		olo, ohi := a.Observed.Reference()
 		elo, ehi := a.Expected.Reference()
 		d.row([]string{a.Label}, r.Hidden, r.Warning, a.N.Value, a.Observed.Value, olo, ohi, a.Expected.Value, elo, ehi, r.Statistic, float64(r.DF), r.P, r.NoiseLo, r.NoiseHi)
+	}
+	return nil
+}
+
+// withoutArms is a test that noise has drowned: a row for each arm all the same, as many as any other answer to the question has, so that
+// their number says nothing; each says why it has no figures.
+func (d *deriver) withoutArms(why string) error {
+	m, err := d.table.Over(d.spec.By...)
+	if err != nil {
+		return err
+	}
+	figures := make([]float64, len(d.out.Columns)-len(d.spec.By)-1)
+	for _, label := range m.Dims[0].Labels {
+		d.row([]string{label}, true, why, figures...)
 	}
 	return nil
 }
