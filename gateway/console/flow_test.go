@@ -116,6 +116,22 @@ func TestFailedSignInIsForgotten(t *testing.T) {
 	}
 }
 
+// A neighbour, another host of the domain, to whose requests the browser adds SameSite cookies, gets nothing by them.
+func TestSessionIsOfOneOrigin(t *testing.T) {
+	a := newAuthority(t)
+	s := NewSessions(a.Trust, time.Now)
+	session := signIn(t, s, a.connection(identity.Researcher))
+	for site, want := range map[string]bool{"": true, "same-origin": true, "none": true, "same-site": false, "cross-site": false, "of tomorrow": false} {
+		r := with(session)
+		if site != "" {
+			r.Header.Set("Sec-Fetch-Site", site)
+		}
+		if got := len(s.Attach(r).TLS.VerifiedChains) > 0; got != want {
+			t.Errorf("%q: signed in %v, want %v", site, got, want)
+		}
+	}
+}
+
 // What somebody has under way ends when they sign out; what they do not, does not.
 func TestRequestsEndWithSession(t *testing.T) {
 	t.Parallel()

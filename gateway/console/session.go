@@ -149,10 +149,10 @@ func (s *Sessions) begin(x session, now time.Time) string {
 
 // Attach gives a request of a signed-in browser the certificate or the token of its session, so that from here on it is a request of that one's holder. Whether it
 // is still trusted is asked where the request is answered, each time anew.
-// A request that has a certificate or a token of its own, or no session, is returned as it is. One that is attached ends with the session, as if the browser had hung up: a stream
+// A request that has a certificate or a token of its own, or no session, or that another origin's page makes, is returned as it is. One that is attached ends with the session, as if the browser had hung up: a stream
 // would go on for an hour after somebody signed out.
 func (s *Sessions) Attach(r *http.Request) *http.Request {
-	if r.TLS == nil || len(r.TLS.VerifiedChains) > 0 || len(r.Header.Values("Authorization")) > 0 {
+	if r.TLS == nil || len(r.TLS.VerifiedChains) > 0 || len(r.Header.Values("Authorization")) > 0 || elsewhere(r) {
 		return r
 	}
 	found, _ := s.find(r)
@@ -176,6 +176,13 @@ func (s *Sessions) Attach(r *http.Request) *http.Request {
 	state.PeerCertificates, state.VerifiedChains = found.state.PeerCertificates, found.state.VerifiedChains
 	with.TLS = &state
 	return with
+}
+
+// elsewhere tells whether a page of another origin made the browser send a request. SameSite cookies come along from neighbours, other hosts of one domain: they could not read an
+// answer, but measure it, and make somebody ask.
+func elsewhere(r *http.Request) bool {
+	site := r.Header.Get("Sec-Fetch-Site")
+	return site != "" && site != "same-origin" && site != "none"
 }
 
 // End forgets the session of a request, and tells whether it was a token's.

@@ -33,7 +33,7 @@ func (h *Handler) toProvider(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	// Another site must not begin it: somebody would be signed in without having meant to. Then they see the page, and can begin themselves.
-	if site := r.Header.Get("Sec-Fetch-Site"); site != "" && site != "same-origin" && site != "none" {
+	if elsewhere(r) {
 		h.back(w, "", "")
 		return
 	}

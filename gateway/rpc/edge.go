@@ -77,6 +77,7 @@ func newEdge(server *grpc.Server, who callers, m *metrics, draining context.Cont
 func (e *edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.Header().Set("Cross-Origin-Resource-Policy", "same-origin") // no other origin's page loads an answer that a certificate or a session opened
 	d := dialectOf(r)
 	switch r.URL.Path {
 	case "/healthz", "/readyz":

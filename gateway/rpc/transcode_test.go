@@ -29,7 +29,7 @@ func TestREST(t *testing.T) {
 	if err := json.Unmarshal([]byte(got.body), &checkpoint); err != nil || got.status != http.StatusOK || checkpoint.Origin != "audit.test/rpc/2026" {
 		t.Errorf("checkpoint: %+v, %v", got, err)
 	}
-	for name, want := range map[string]string{"Content-Encoding": "", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"} {
+	for name, want := range map[string]string{"Content-Encoding": "", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Cross-Origin-Resource-Policy": "same-origin"} {
 		if value := got.header.Get(name); value != want && !(name == "Content-Encoding" && value == "identity") {
 			t.Errorf("%s: %q, want %q", name, value, want)
 		}
