@@ -81,6 +81,7 @@ func restoreBackup(cmd *cobra.Command, dir, from, keys string, unwitnessed bool)
 	if !got.Keys {
 		fmt.Fprintln(cmd.OutOrStdout(), "no keys: it can be verified, not served")
 	}
+	fmt.Fprintln(cmd.OutOrStdout(), "first    stop the gateway that the backup is of, for good: opening this directory (serve, doctor, any change) appends to the same log, and two that do end both")
 	fmt.Fprintln(cmd.OutOrStdout(), "to do    put the rows back: import the active data versions' files into "+filepath.Join(dir, "data")+", or import anew")
 	return nil
 }

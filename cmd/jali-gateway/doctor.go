@@ -27,6 +27,10 @@ func doctorCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "doctor --dir D",
 		Short: "Check everything and say how to mend it",
+		Long: `Check everything and say how to mend it.
+
+While the gateway serves, it is asked. Otherwise its state is opened as a start would open it, which appends an entry to the audit log and has witnesses
+cosign it: never run doctor on a copy or a restored backup while the gateway that it is a copy of may go on (docs/operations.md, backup and restore).`,
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			d := doctor{out: cmd.OutOrStdout(), layout: gateway.Layout(dir), dir: dir}
@@ -96,6 +100,10 @@ func (d *doctor) examine(ctx context.Context) {
 		fmt.Fprintf(d.out, "      %s: %d entries, last %s\n", report.Origin, report.Size, report.Last.Format(time.RFC3339))
 	}
 	d.catalogues()
+	// Opening appends an entry, as a start does.
+	if !d.check("no other gateway serves a copy of this directory at its address", alone(d.layout, cfg.Listen), twinHint) {
+		return
+	}
 	g, err := gateway.Open(ctx, gateway.Config{Dir: d.dir, Threads: cfg.Engine.Threads, MemoryLimit: cfg.Engine.Memory, Witness: gateway.WitnessConfig(cfg.Witness), Operator: operatorLog(cfg.LogLevel)})
 	if !d.check("open: log, policy, agreements, data versions", err, "see the message; docs/operations.md lists the causes") {
 		return

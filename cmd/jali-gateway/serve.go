@@ -73,12 +73,15 @@ func serve(ctx context.Context, dir, listen, pg string, out io.Writer, ready tol
 		return err
 	}
 	defer flush()
+	layout := gateway.Layout(dir)
+	if err := vacant(layout, cfg.Listen, cfg.ListenPG); err != nil {
+		return &coded{code: exitFailed, err: fmt.Errorf("serve: %w", err), hint: takenHint}
+	}
 	g, err := gateway.Open(ctx, gateway.Config{Dir: dir, Threads: cfg.Engine.Threads, MemoryLimit: cfg.Engine.Memory, Witness: gateway.WitnessConfig(cfg.Witness), Timestamp: cfg.Timestamp.in(dir), Encrypted: cfg.Encrypted.limits(), Operator: operator})
 	if err != nil {
 		return err
 	}
 	defer g.Close()
-	layout := gateway.Layout(dir)
 	os.Remove(layout.Endpoint()) // a gateway that was killed leaves its own
 	defer os.Remove(layout.Endpoint())
 
