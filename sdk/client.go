@@ -12,8 +12,8 @@ import (
 	jaliv1 "jali/proto/jali/v1"
 )
 
-// maxMessage bounds an answer: 100,000 cells with error terms and typed copy fit.
-const maxMessage = 64 << 20
+// maxMessage bounds an answer, as the gateway does: 100,000 rows of a table function are filled up to some 60 to 90 MiB.
+const maxMessage = 256 << 20
 
 // Client asks one gateway. It is safe for concurrent use.
 type Client struct {

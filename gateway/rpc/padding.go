@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -171,6 +172,8 @@ func (c paddedJSON) MarshalAppend(base []byte, m proto.Message) ([]byte, error) 
 		return c.JSONCodec.MarshalAppend(base, m)
 	}
 	out.Padding = []string{""}
+	length := int(out.GetJsonBytes())
+	base = slices.Grow(base, length+len(end)) // once: the widest answers take 100 MiB, and growing by halves would take several times that
 	b, err := c.JSONCodec.MarshalAppend(base, m)
 	if err != nil {
 		return nil, err
@@ -178,12 +181,15 @@ func (c paddedJSON) MarshalAppend(base []byte, m proto.Message) ([]byte, error) 
 	if !bytes.HasSuffix(b, end) {
 		return nil, fmt.Errorf("write answer as JSON: padding is not its last field")
 	}
-	length := int(out.GetJsonBytes())
 	for length < len(b)-len(base) {
 		length *= 2
 	}
 	missing := length - (len(b) - len(base))
-	b = b[:len(b)-len(end)+1]
-	b = append(b, bytes.Repeat([]byte(" "), missing)...)
-	return append(b, end[1:]...), nil
+	from := len(b) - len(end) + 1
+	b = slices.Grow(b, missing)[:len(b)+missing]
+	for i := range b[from : from+missing] {
+		b[from+i] = ' '
+	}
+	copy(b[from+missing:], end[1:])
+	return b, nil
 }
