@@ -25,7 +25,7 @@ from .v1.catalog_pb2_grpc import CatalogServiceStub
 from .v1.cohort_pb2_grpc import CohortServiceStub
 from .v1.query_pb2_grpc import QueryServiceStub
 
-MAX_MESSAGE = 64 << 20
+MAX_MESSAGE = 256 << 20  # what the gateway sends at most: 100,000 rows of a table function are filled up to some 60 to 90 MiB
 T = TypeVar("T")
 
 
