@@ -1,6 +1,7 @@
 package console
 
 import (
+	"context"
 	"crypto/sha256"
 	"fmt"
 	"io"
@@ -356,6 +357,30 @@ func TestProviderFails(t *testing.T) {
 		if strings.Contains(fmt.Sprintf(verb, p.trusted.Tokens.Web), wrong) {
 			t.Errorf("%s shows the secret", verb)
 		}
+	}
+}
+
+// Whoever hangs up while the provider is asked does not fill the operator's log with faults of the provider.
+func TestHangingUpIsNoFault(t *testing.T) {
+	t.Parallel()
+	p := newProvided(t, nil)
+	b := p.browser()
+	answer, err := url.Parse(b.login(b.begin(""), "ada"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	names, value := b.cookieNamed(flowCookie)
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	r := httptest.NewRequest(http.MethodGet, answer.RequestURI(), nil).WithContext(gone)
+	r.AddCookie(&http.Cookie{Name: names[0], Value: value})
+	w := httptest.NewRecorder()
+	p.ServeHTTP(w, r)
+	if got := w.Header().Get("Location"); got != "/console/#problem="+problemProvider {
+		t.Fatalf("leads to %q", got)
+	}
+	if strings.Contains(p.told.String(), "level=ERROR") {
+		t.Errorf("the operator is told: %s", p.told)
 	}
 }
 

@@ -45,7 +45,7 @@ func (h *Handler) toProvider(w http.ResponseWriter, r *http.Request) {
 	flow, cookie := h.flows.begin(in.ID(), place, before, h.sessions.now())
 	address, err := in.Address(r.Context(), flow)
 	if err != nil {
-		h.faults.Do(func() { h.operator.Error("nobody can sign in with a browser", "err", err) })
+		h.fault(r, "nobody can sign in with a browser", err)
 		h.back(w, problemProvider, place)
 		return
 	}
@@ -110,7 +110,7 @@ func (h *Handler) failed(w http.ResponseWriter, r *http.Request, err error, plac
 	problem := problemFlow
 	switch {
 	case errors.Is(err, identity.ErrProvider):
-		h.faults.Do(func() { h.operator.Error("a sign-in with a browser failed", "err", err) })
+		h.fault(r, "a sign-in with a browser failed", err)
 		h.back(w, problemProvider, place)
 		return
 	case errors.Is(err, errBusy):
@@ -125,6 +125,13 @@ func (h *Handler) failed(w http.ResponseWriter, r *http.Request, err error, plac
 		problem = problemServer
 	}
 	h.back(w, problem, place)
+}
+
+// fault tells the operator that the provider fails. A browser that hung up while the provider was asked shows nothing of it, and would take the place of a line that does.
+func (h *Handler) fault(r *http.Request, what string, err error) {
+	if r.Context().Err() == nil {
+		h.faults.Do(func() { h.operator.Error(what, "err", err) })
+	}
 }
 
 // back shows the page, with a problem if there is one, and with the place to go on to.
