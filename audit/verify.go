@@ -199,6 +199,6 @@ func (rep *Report) sealing(seal *Quorum) {
 	case seal == nil:
 		rep.note("unsealed (L1), unwitnessed: no witness has cosigned; the log's operator alone vouches for its history")
 	default:
-		rep.note("unsealed (L1): the quorum of witnesses is not met; fetch a newer receipt, or rely on the log's operator alone")
+		rep.note("unsealed (L1): the quorum of witnesses is not met; asking the same question again gives a newer receipt, free; or rely on the log's operator alone")
 	}
 }

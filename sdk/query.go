@@ -35,7 +35,7 @@ func (q Query) check() error {
 	}
 	switch {
 	case q.Agreement == "":
-		return missing("agreement", "name the agreement you ask under (--agreement), e.g. agr-7f3c")
+		return missing("agreement", "name the agreement you ask under (--agreement), e.g. agr-7f3c; the custodian who registered it knows its id")
 	case q.Purpose == "":
 		return missing("purpose", "name a purpose the agreement allows (--purpose), e.g. DUO:0000042")
 	case q.SQL == "":

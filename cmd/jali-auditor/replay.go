@@ -133,7 +133,7 @@ func replay(ctx context.Context, rec *record) (*decisions, error) {
 		return nil, err
 	}
 	out.OK = len(out.Differences) == 0
-	out.Checked = []string{rec.signature(), fmt.Sprintf("%d of %d decisions to allow repeated, under %d policy bundles with the digests on record", out.Repeated, out.Intents, len(under)-len(out.NoBundle))}
+	out.Checked = []string{rec.signature(), fmt.Sprintf("%d of %d decisions to allow repeated, each under the policy bundle with the digest on record (%d in all)", out.Repeated, out.Intents, len(under)-len(out.NoBundle))}
 	if out.Withheld > 0 {
 		out.NotChecked = append(out.NotChecked, fmt.Sprintf("%d decisions whose input is erased or withheld from this reader", out.Withheld))
 	}

@@ -16,7 +16,7 @@ func (v *verification) quorum() (*audit.Quorum, error) {
 	}
 	b, err := os.ReadFile(v.seal)
 	if err != nil {
-		return nil, usagef("check the path", "read seal policy: %w", err)
+		return nil, usagef("check the path; where no witness is named yet there is no such file: leave --seal out", "read seal policy: %w", err)
 	}
 	q, err := audit.ParseQuorum(b)
 	if err != nil {

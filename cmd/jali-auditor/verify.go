@@ -176,7 +176,7 @@ func (v *verification) export() (*finding, error) {
 	f := &finding{
 		Source: "export " + v.from.export, Origin: rep.Origin, Size: rep.Size, Root: rep.Root[:], SignedBy: rep.SignedBy,
 		KeysFrom: keysFrom(keys, "the export"), Counts: rep.Counts, Uninterpreted: rep.Uninterpreted, OpenIntents: rep.OpenIntents,
-		Checks: rep.Checks, Checked: v.when, NotChecked: notChecked(earlier),
+		Checks: rep.Checks, Checked: v.when, NotChecked: v.notChecked(earlier),
 	}
 	f.held(rep.Holds)
 	f.signed(rep.Signed)
@@ -249,7 +249,7 @@ func (v *verification) live(ctx context.Context) (*finding, error) {
 			fmt.Sprintf("%d budget ledgers recomputed: every spend adds up and none exceeds its cap", len(chain.Ledgers())),
 			"every intent was decided under the versions active at its place, and has at most one outcome",
 		},
-		NotChecked: notChecked(earlier),
+		NotChecked: v.notChecked(earlier),
 	}
 	if v.details {
 		f.Checks = append(f.Checks, fmt.Sprintf("%d details match their headers", opened))
@@ -299,9 +299,13 @@ func keysFrom(given *audit.Keys, what string) string {
 	return what + " itself"
 }
 
-func notChecked(earlier []audit.Checkpoint) []string {
+func (v *verification) notChecked(earlier []audit.Checkpoint) []string {
 	out := []string{"whether others were shown the same log: no cosignature of a witness was judged (--seal FILE)"}
-	if len(earlier) == 0 {
+	switch {
+	case len(earlier) > 0:
+	case v.remember != "":
+		out = append(out, fmt.Sprintf("whether anything was cut or rebuilt before today: %s remembered nothing yet, and does from now on", v.remember))
+	default:
 		out = append(out, "whether anything was cut or rebuilt before today (--remember FILE checks it from now on)")
 	}
 	return append(out, "whether anything was answered outside the log: no log can show that")

@@ -119,7 +119,7 @@ func (v *verification) stateHere() (*finding, error) {
 	f := &finding{
 		Source: "state directory " + v.from.dir, Origin: rep.Origin, Size: rep.Size, Root: rep.Root[:], KeysFrom: keysFrom(keys, "the files"),
 		First: &rep.First, Last: &rep.Last, Counts: rep.Counts, Uninterpreted: rep.Uninterpreted, OpenIntents: rep.OpenIntents,
-		Checks: rep.Checks, Checked: v.when, NotChecked: notChecked(cfg.Earlier),
+		Checks: rep.Checks, Checked: v.when, NotChecked: v.notChecked(cfg.Earlier),
 	}
 	if !rep.DetailsOpened {
 		f.NotChecked = append(f.NotChecked, "details: no keys.db here to open them with")

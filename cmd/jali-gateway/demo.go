@@ -71,8 +71,8 @@ func demo(ctx context.Context, out io.Writer, persons int, keep bool) (err error
 		return err
 	}
 	if keep {
-		fmt.Fprintf(out, "\nserving on %s until interrupted\nresearcher  jali --profile %s catalog\nregulator   jali-auditor list --profile %s\n",
-			t.endpoint, t.profile("researcher"), t.profile("regulator"))
+		fmt.Fprintf(out, "\nserving on %s until interrupted; in another shell:\nprograms    export PATH=%s:$PATH\nresearcher  jali --profile %s catalog\nregulator   jali-auditor list --profile %s\n",
+			t.endpoint, t.bin, t.profile("researcher"), t.profile("regulator"))
 		select {
 		case addr := <-postgres:
 			if err := t.psql(addr); err != nil {
@@ -205,7 +205,7 @@ func (t *tour) psql(addr string) error {
 		return fmt.Errorf("read address of the PostgreSQL port: %w", err)
 	}
 	dir := filepath.Dir(t.profile("researcher"))
-	fmt.Fprintf(t.out, `psql        PGOPTIONS='-c jali.agreement=%s -c jali.purpose=%s -c jali.error=50' \
+	fmt.Fprintf(t.out, `psql        PGOPTIONS='-c jali.agreement=%s -c jali.purpose=%s -c jali.error=50 -c jali.intervals=on' \
             psql 'host=%s port=%s dbname=%s user=researcher sslmode=verify-full sslrootcert=%s sslcert=%s sslkey=%s' \
             -c 'SELECT sex, COUNT(*) AS n FROM nhefs GROUP BY sex'
 `, examples.NHEFSAgreementID, examples.Purpose, host, port, examples.NHEFSID,

@@ -31,7 +31,7 @@ func doctorCommand() *cobra.Command {
 
 While the gateway serves, it is asked. Otherwise its state is opened as a start would open it, which appends an entry to the audit log and has witnesses
 cosign it: never run doctor on a copy or a restored backup while the gateway that it is a copy of may go on (docs/operations.md, backup and restore).`,
-		Args:  cobra.NoArgs,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			d := doctor{out: cmd.OutOrStdout(), layout: gateway.Layout(dir), dir: dir}
 			d.examine(cmd.Context())

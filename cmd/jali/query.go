@@ -190,7 +190,7 @@ func sealLine(r sdk.Receipt) string {
 		return "sealed: cosigned by " + strings.Join(r.CosignedBy, ", ")
 	}
 	if r.Policy != "" {
-		return "unsealed: too few cosignatures of the seal policy given (--seal), or none was given to judge by"
+		return "unsealed: too few witnesses of the seal policy given (--seal) have cosigned, or none was given to judge by; asked again, free, a newer receipt comes"
 	}
 	return "unsealed: no witness has cosigned yet; the operator alone vouches for the log's history"
 }
