@@ -1,11 +1,16 @@
 package rpc
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"errors"
+	"io"
+	"net/http"
 	"net/netip"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -94,5 +99,57 @@ func TestStreamEndsWithItsCaller(t *testing.T) {
 				t.Errorf("the next entry: %v, error %v, want %v", page, err, tt.want)
 			}
 		})
+	}
+}
+
+// A stream that a browser's session opened ends when somebody signs out, though the certificate behind the session stays good.
+func TestStreamEndsWithSession(t *testing.T) {
+	r := start(t, func(c *Config) { c.Console = true })
+	browser := web(r.tls(t, r.ca, ""))
+	var link struct{ Path string }
+	got := r.ask(t, web(r.tls(t, r.ca, identity.Regulator)), http.MethodPost, "/console/link", nil)
+	if err := json.Unmarshal([]byte(got.body), &link); err != nil {
+		t.Fatal(err)
+	}
+	_, code, _ := strings.Cut(link.Path, "#code=")
+	got = r.ask(t, browser, http.MethodPost, "/console/session", strings.NewReader(`{"code":"`+code+`"}`), asJSON)
+	session, _, ok := strings.Cut(got.header.Get("Set-Cookie"), ";")
+	if got.status != http.StatusNoContent || !ok {
+		t.Fatalf("signing in: %+v", got)
+	}
+	message := `{"from":"0"}`
+	body := append([]byte{0, 0, 0, 0, byte(len(message))}, message...)
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://"+r.addr+"/jali.v1.AuditService/WatchEntries", bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, value := range map[string]string{"Content-Type": "application/connect+json", "Connect-Protocol-Version": "1", "Cookie": session} {
+		request.Header.Set(name, value)
+	}
+	response, err := browser.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if _, err := io.ReadFull(response.Body, make([]byte, 5)); err != nil || response.StatusCode != http.StatusOK {
+		t.Fatalf("the stream begins with %d, %v", response.StatusCode, err)
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_, _ = io.Copy(io.Discard, response.Body) // how it ends says nothing
+	}()
+	select {
+	case <-ended:
+		t.Fatal("ended before signing out")
+	case <-time.After(200 * time.Millisecond):
+	}
+	if got := r.ask(t, browser, http.MethodDelete, "/console/session", nil, "Cookie: "+session); got.status != http.StatusNoContent {
+		t.Fatalf("signing out: %+v", got)
+	}
+	select {
+	case <-ended:
+	case <-time.After(10 * time.Second):
+		t.Error("the stream goes on after signing out")
 	}
 }
