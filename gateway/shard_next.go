@@ -32,10 +32,13 @@ func NextShard(ctx context.Context, cfg Config, origin, approver, order string) 
 		if err != nil {
 			return nil, err
 		}
-		if !closed {
-			if err := closeShard(ctx, cfg, keys, approver, order); err != nil {
-				return nil, err
-			}
+		if closed {
+			err = completeShard(layout, cfg)
+		} else {
+			err = closeShard(ctx, cfg, keys, approver, order)
+		}
+		if err != nil {
+			return nil, err
 		}
 		r, carry, err := readOld(layout, store.OpenReader)
 		if err != nil {
@@ -93,6 +96,18 @@ func closeShard(ctx context.Context, cfg Config, keys *audit.Keys, approver, ord
 		}
 	}
 	return errors.Join(err, log.Close())
+}
+
+// completeShard has a closed log keep the checkpoint of its end, should a crash have come before that: a start does it, and refuses then.
+func completeShard(layout Layout, cfg Config) error {
+	log, err := openLog(layout, cfg, nil)
+	switch {
+	case err == nil:
+		return errors.Join(fmt.Errorf("%w: it is not closed", ErrShard), log.Close())
+	case !errors.Is(err, store.ErrShardClosed):
+		return fmt.Errorf("complete the closed log: %w", err)
+	}
+	return nil
 }
 
 // registerAgain brings what was in force in the log before, as it stands in the files kept, into force in this one.

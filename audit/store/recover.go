@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -48,14 +49,19 @@ func (s *Store) recover() error {
 			return err
 		}
 		s.final = final
-		if err := checkOpen(tx, h.n); err != nil {
-			return err
-		}
 		if err := checkWitnessed(tx, h.n, tiles); err != nil {
 			return err
 		}
-		return s.checkLatest(tx, h, tiles)
+		if err := s.checkLatest(tx, h, tiles); err != nil {
+			return err
+		}
+		return checkOpen(tx, h.n)
 	})
+	if errors.Is(err, ErrShardClosed) && !repair {
+		if e := s.completeClosed(); e != nil {
+			return fmt.Errorf("complete closed shard: %w", e)
+		}
+	}
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -70,6 +71,26 @@ func (s *Store) CloseShard(ctx context.Context, next *audit.Keys, details []audi
 		return a, fmt.Errorf("close shard: %w: an entry came between", ErrDamaged)
 	}
 	return a, nil
+}
+
+// completeClosed stores what Close stores, where a process was killed between SHARDCLOSE and Close: the next log commits to the checkpoint of the end,
+// with both signatures, and nothing can be appended that would bring one. The log was checked before.
+func (s *Store) completeClosed() error {
+	var note []byte
+	if err := s.db.View(func(tx *bolt.Tx) error {
+		note = bytes.Clone(tx.Bucket(bCheck).Get(u64(s.tail.n)))
+		return nil
+	}); err != nil {
+		return err
+	}
+	if cp, err := s.signer.keys.OpenCheckpoint(note); err == nil && cp.Sealable() {
+		return nil
+	}
+	p := s.signer.published(s.tail.n, s.tail.tree.Root(), s.tail.t)
+	s.state.Store(&p)
+	s.seg = &segment{image: make([]byte, journalPage), changed: map[string]span{}} // for the rows: no file
+	s.seg.reset(1)
+	return s.finish()
 }
 
 // checkOpen refuses a log that is closed: nothing may follow its last entry.
