@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"google.golang.org/grpc/codes"
+
+	"jali/audit"
 )
 
 var (
@@ -159,6 +161,9 @@ func Hint(err error) string {
 	case errors.As(err, &budget):
 		return budget.Hint
 	case errors.As(err, &receipt):
+		if errors.Is(receipt.Reason, audit.ErrCheckpoint) {
+			return "do not use the answer; keep the receipt and tell the custodian and the regulator. Where the log has begun anew, as every year, its keys are new: get its vkeys from them, in person"
+		}
 		return "do not use the answer; keep the receipt and tell the custodian and the regulator"
 	case errors.As(err, &gateway):
 		return gateway.Hint

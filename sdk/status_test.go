@@ -3,6 +3,8 @@ package sdk
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -10,6 +12,8 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/protoadapt"
+
+	"jali/audit"
 )
 
 func refused(t *testing.T, code codes.Code, message, reason string, more ...protoadapt.MessageV1) error {
@@ -129,5 +133,17 @@ func TestRenderPointsAtThePlace(t *testing.T) {
 	}
 	if at := len(lines[1]) - 1; lines[1][at] != '^' || lines[0][at:at+3] != "bad" {
 		t.Errorf("caret points elsewhere:\n%s", got)
+	}
+}
+
+// Keys that are of another log, as after a year's end, are told apart from a receipt that is wrong under the right keys.
+func TestHintOfNewKeys(t *testing.T) {
+	for _, c := range []struct {
+		reason error
+		keys   bool
+	}{{fmt.Errorf("open checkpoint: %w", audit.ErrCheckpoint), true}, {errors.New("the result is another"), false}} {
+		if got := Hint(&ReceiptError{Reason: c.reason}); !strings.HasPrefix(got, "do not use the answer") || strings.Contains(got, "new") != c.keys {
+			t.Errorf("%v: hint %q", c.reason, got)
+		}
 	}
 }

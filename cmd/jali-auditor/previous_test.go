@@ -23,6 +23,16 @@ func TestPrevious(t *testing.T) {
 	if err := sampleLog(s, t.TempDir()); err != nil {
 		t.Fatal(err)
 	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	early := filepath.Join(t.TempDir(), "early") // before the old log has ended
+	if status, out, errs := auditor("export", "--dir", filepath.Dir(logs[0].Path), "--out", early); status != statusOK {
+		t.Fatalf("export: %d\n%s%s", status, out, errs)
+	}
+	if s, err = store.Open(logs[0]); err != nil {
+		t.Fatal(err)
+	}
 	next, err := store.CreateKey(logs[1], "audit.example.gov/gw1/2028")
 	if err != nil {
 		t.Fatal(err)
@@ -75,6 +85,7 @@ func TestPrevious(t *testing.T) {
 	try(statusOK, "the log before, from which this one goes on (--previous DIR)", "verify", "--export", exports[1])
 	try(statusFailed, "not the continuation", "verify", "--export", exports[0], "--previous", exports[1])
 	try(statusFailed, "its last checkpoint, as the newer genesis pins it", "verify", "--export", exports[1], "--previous", exports[1])
+	try(statusFailed, "hint: was it exported before the log ended?", "verify", "--export", exports[1], "--vkeys", vkeys, "--previous", early)
 	try(statusUsage, "--previous goes with --export", "verify", "--dir", filepath.Dir(logs[1].Path), "--previous", exports[0])
 	try(statusOK, "3.0000 PU", "spend", "--dir", filepath.Dir(logs[1].Path))
 	try(statusOK, "3.0000 PU", "spend", "--export", exports[1])

@@ -184,7 +184,11 @@ func (v *verification) export() (*finding, error) {
 	for _, older := range v.previous {
 		link, _, err := export.VerifyLink(newer, older)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", older, err)
+			err = fmt.Errorf("%s: %w", older, err)
+			if errors.Is(err, audit.ErrHistory) { // an export made too early looks like a log that was cut
+				err = hintedError{err, "was it exported before the log ended? Get one from after its end: the custodian writes it with jali-auditor export --dir D/shards/NAME. If it is from after, it is evidence: keep it"}
+			}
+			return nil, err
 		}
 		f.Checks, f.NotChecked = append(f.Checks, link.Checks...), append(f.NotChecked, link.NotChecked...)
 		newer = older

@@ -107,6 +107,9 @@ func defaultConfig() config {
 func loadConfig(dir string) (config, error) {
 	c := defaultConfig()
 	b, err := os.ReadFile(gateway.Layout(dir).Config())
+	if _, old := os.Stat(gateway.Layout(dir).Audit()); old == nil && errors.Is(err, fs.ErrNotExist) {
+		return c, usage("an earlier log (D/shards/NAME) is ended, and read with jali-auditor: verify --dir DIR, export --dir DIR; a state directory that lost its config.yaml needs it back", "%s has an audit log and no config.yaml", dir)
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return c, usage("make one: jali-gateway init --dir "+dir, "%s is not a state directory", dir)
 	}

@@ -160,3 +160,18 @@ func TestConsoleConfigIsDocumented(t *testing.T) {
 		t.Errorf("the secret ends with a line, or the browser returns to %q", w.Return)
 	}
 }
+
+// What has a log and no config.yaml is an earlier log, or damaged: nobody is told to make a new one over it.
+func TestNotAStateDirectory(t *testing.T) {
+	dir := t.TempDir()
+	_, err := loadConfig(dir)
+	if err == nil || !strings.Contains(hintOf(err), "jali-gateway init") {
+		t.Errorf("an empty directory: %v, hint %q", err, hintOf(err))
+	}
+	if err := os.WriteFile(filepath.Join(dir, "audit.db"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err = loadConfig(dir); err == nil || !strings.Contains(hintOf(err), "jali-auditor: verify --dir") || strings.Contains(hintOf(err), "init") {
+		t.Errorf("an earlier log: %v, hint %q", err, hintOf(err))
+	}
+}
