@@ -196,10 +196,17 @@ func (c *compiler) domains(p *Plan) {
 			c.fail(0, BoundMissing, "the answer would have more than "+thousands(c.cells)+" groups", "group by fewer or coarser columns, or narrow them in WHERE")
 		}
 	}
+	if p.Cells*int64(len(p.Outputs)) > maxFigures {
+		c.fail(0, BoundMissing, "the answer would have more than "+thousands(maxFigures)+" figures in its columns and groups", "ask for fewer columns, or group by fewer or coarser ones")
+	}
 	if p.Private {
 		p.Cells = 0
 	}
 }
+
+// maxFigures bounds groups times columns. A column that is named twice costs nothing and is sent twice: a hundred thousand groups of two hundred such
+// columns would take gigabytes, and nobody could receive what was paid for. At some 200 bytes each, as JSON, so many fit what is sent at most.
+const maxFigures = 1_200_000
 
 // private reports whether the group's keys come from the data.
 func (c *compiler) private(g ColumnRef) bool {
