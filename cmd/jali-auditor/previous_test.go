@@ -86,6 +86,7 @@ func TestPrevious(t *testing.T) {
 	try(statusFailed, "not the continuation", "verify", "--export", exports[0], "--previous", exports[1])
 	try(statusFailed, "its last checkpoint, as the newer genesis pins it", "verify", "--export", exports[1], "--previous", exports[1])
 	try(statusFailed, "hint: was it exported before the log ended?", "verify", "--export", exports[1], "--vkeys", vkeys, "--previous", early)
+	try(statusUsage, "does not exist", "verify", "--export", exports[1], "--vkeys", vkeys, "--previous", early+"-elsewhere")
 	try(statusUsage, "--previous goes with --export", "verify", "--dir", filepath.Dir(logs[1].Path), "--previous", exports[0])
 	try(statusOK, "3.0000 PU", "spend", "--dir", filepath.Dir(logs[1].Path))
 	try(statusOK, "3.0000 PU", "spend", "--export", exports[1])

@@ -182,6 +182,9 @@ func (v *verification) export() (*finding, error) {
 	f.signed(rep.Signed)
 	newer := v.from.export
 	for _, older := range v.previous {
+		if !exists(older) {
+			return nil, usagef("name the directory that `jali-auditor export` wrote of the log before", "%s does not exist", older)
+		}
 		link, _, err := export.VerifyLink(newer, older)
 		if err != nil {
 			err = fmt.Errorf("%s: %w", older, err)
