@@ -102,7 +102,7 @@ func lookUp(d *catalog.Dataset, full, role string) (listed, *Refusal) {
 	}
 	_, band := t.Band(name)
 	if band == nil {
-		return listed{}, &Refusal{Code: UnknownName, Message: "the table has no column or band of the name of the " + role + " column", Hint: "see the columns: jali catalog"}
+		return listed{}, &Refusal{Code: UnknownName, Message: "the table of the " + role + " column has no column or band called " + strconv.Quote(name), Hint: "see the columns: jali catalog DATASET TABLE"}
 	}
 	return listed{t, name, band.Labels}, nil
 }

@@ -116,7 +116,7 @@ func TestCohortGroupsRefused(t *testing.T) {
 		{"twice selected", "nhefs.education,nhefs.education", "", gateway.Invalid, "named twice"},
 		{"selected and grouped", "nhefs.education", "nhefs.education", gateway.Invalid, "named twice"},
 		{"no list", "nhefs.education", "nhefs.wt71", gateway.NotSupported, "grouping column"},
-		{"no column", "nhefs.education", "nhefs.nothing", gateway.UnknownName, "grouping column"},
+		{"no column", "nhefs.education", "nhefs.nothing", gateway.UnknownName, `grouping column has no column or band called "nothing"`},
 		{"no table", "nhefs.education", "sex", gateway.UnknownName, "grouping column"},
 		{"second column unknown", "nhefs.education, nhefs.sex", "", gateway.UnknownName, "selected column"},
 	}
