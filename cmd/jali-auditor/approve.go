@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -44,7 +45,11 @@ approval is a file for the custodian; two of them, by different people, carry th
 			if err := writeNew(out, append(signed, '\n')); err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(a.stdout, "%s\napproved by %s, in %s\n", printable(string(text)), printable(pair.Leaf.Subject.String()), out)
+			var shown strings.Builder // line by line: control characters in the text are escaped, its own line ends stay
+			for line := range strings.Lines(string(text)) {
+				shown.WriteString(printable(strings.TrimSuffix(line, "\n")) + "\n")
+			}
+			_, err = fmt.Fprintf(a.stdout, "%sapproved by %s, in %s\n", shown.String(), printable(pair.Leaf.Subject.String()), out)
 			return err
 		},
 	}

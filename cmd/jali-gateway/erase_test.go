@@ -29,7 +29,7 @@ func TestEraseBySignatures(t *testing.T) {
 	var approvals []string
 	for name, profile := range map[string]string{"ada": g.Custodian().Profile(), "ben": g.Regulator().Profile()} {
 		out := filepath.Join(dir, name)
-		if code, said := auditor(t, "approve", text, "--profile", profile, "--out", out); code != 0 || !strings.Contains(said, "decision 7/26") {
+		if code, said := auditor(t, "approve", text, "--profile", profile, "--out", out); code != 0 || !strings.Contains(said, "\norder \"decision 7/26\"\n") {
 			t.Fatalf("approve: %d\n%s", code, said)
 		}
 		approvals = append(approvals, "--approval", out)
