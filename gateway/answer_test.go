@@ -61,6 +61,27 @@ func vkeys(t *testing.T, s *office) []string {
 	return keys
 }
 
+// Questions that run at the same time are each on record before they are answered: the entry that an answer names is its own RELEASE, and its
+// receipt verifies.
+func TestAnswersTogether(t *testing.T) {
+	s := newOffice(t, terms(), 50_000)
+	keys := vkeys(t, s)
+	var group sync.WaitGroup
+	for i := range 6 {
+		group.Go(func() {
+			a, err := s.Answer(t.Context(), alice, question(fmt.Sprintf("SELECT COUNT(*) AS n FROM nhefs WHERE age >= %d", 30+i), "30"))
+			if err != nil {
+				t.Errorf("question %d: %v", i, err)
+				return
+			}
+			if _, err := audit.VerifyReceipt(a.Receipt, a.Result, keys, "test.example/jali/1"); err != nil {
+				t.Errorf("question %d: receipt: %v", i, err)
+			}
+		})
+	}
+	group.Wait()
+}
+
 // The same question costs once, however it is spelt; a different question, or more accuracy, is charged.
 func TestReplay(t *testing.T) {
 	s := newOffice(t, terms(), 50_000)
