@@ -73,6 +73,18 @@ func TestAddressTaken(t *testing.T) {
 		}
 	}()
 	refused(errTwin.Error(), twinHint, "doctor", "--dir", dir)
+	// Where witnesses remember what is opened, doctor reads and no more, unless it is told.
+	policy := gateway.Layout(dir).SealPolicy()
+	if err := os.WriteFile(policy, []byte("quorum none\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := run("doctor", "--dir", dir); err != nil || size() != before || !strings.Contains(out, "doctor --open") {
+		t.Errorf("doctor on a witnessed log: %v, %d entries of %d\n%s", err, size(), before, out)
+	}
+	refused(errTwin.Error(), twinHint, "doctor", "--dir", dir, "--open")
+	if err := os.Remove(policy); err != nil {
+		t.Fatal(err)
+	}
 	// Somebody else there is no reason not to examine it.
 	other := t.TempDir()
 	files(t, other)

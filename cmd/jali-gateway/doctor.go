@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -24,16 +25,18 @@ import (
 
 func doctorCommand() *cobra.Command {
 	var dir string
+	var open bool
 	cmd := &cobra.Command{
 		Use:   "doctor --dir D",
 		Short: "Check everything and say how to mend it",
 		Long: `Check everything and say how to mend it.
 
-While the gateway serves, it is asked. Otherwise its state is opened as a start would open it, which appends an entry to the audit log and has witnesses
-cosign it: never run doctor on a copy or a restored backup while the gateway that it is a copy of may go on (docs/operations.md, backup and restore).`,
+While the gateway serves, it is asked. Otherwise its state is opened as a start would open it, which appends an entry to the audit log. Where witnesses cosign
+that log doctor only reads, unless --open is given: of a gateway and a copy of it that both append, witnesses end one for good, so never use --open on a copy
+or a restored backup while the gateway that it is a copy of may go on (docs/operations.md, backup and restore).`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			d := doctor{out: cmd.OutOrStdout(), layout: gateway.Layout(dir), dir: dir}
+			d := doctor{out: cmd.OutOrStdout(), layout: gateway.Layout(dir), dir: dir, open: open}
 			d.examine(cmd.Context())
 			if d.bad > 0 {
 				return &coded{code: exitFailed, err: fmt.Errorf("%d of %d checks failed", d.bad, d.checks), hint: "follow the hints above, then run doctor again"}
@@ -43,6 +46,7 @@ cosign it: never run doctor on a copy or a restored backup while the gateway tha
 		},
 	}
 	dirFlag(cmd, &dir)
+	cmd.Flags().BoolVar(&open, "open", false, "open the state of a stopped gateway though witnesses will cosign the entry that this appends")
 	return cmd
 }
 
@@ -51,6 +55,7 @@ type doctor struct {
 	out         io.Writer
 	layout      gateway.Layout
 	dir         string
+	open        bool // though the log is witnessed
 	checks, bad int
 }
 
@@ -100,6 +105,11 @@ func (d *doctor) examine(ctx context.Context) {
 		fmt.Fprintf(d.out, "      %s: %d entries, last %s\n", report.Origin, report.Size, report.Last.Format(time.RFC3339))
 	}
 	d.catalogues()
+	if !d.open && d.witnessed() {
+		fmt.Fprintln(d.out, "      not opened, so policy, agreements, data versions and engine were not checked: witnesses would cosign the entry that opening appends."+
+			"\n      hint: where no gateway with a copy of this directory may go on, doctor --open checks them too")
+		return
+	}
 	// Opening appends an entry, as a start does.
 	if !d.check("no other gateway serves a copy of this directory at its address", alone(d.layout, cfg.Listen), twinHint) {
 		return
@@ -114,6 +124,16 @@ func (d *doctor) examine(ctx context.Context) {
 	}
 	d.postgres(ctx, g.Status().Manifests)
 	d.check("engine lock-down: files, extensions, options and writes are refused", g.CheckEngines(ctx), "this build of the engine, or the role in PostgreSQL, is not safe to use")
+}
+
+// witnessed reports whether quorum files name witnesses, who remember what is opened here. A file that cannot be looked at counts.
+func (d *doctor) witnessed() bool {
+	for _, f := range []string{d.layout.SealPolicy(), d.layout.L2Policy()} {
+		if _, err := os.Lstat(f); !errors.Is(err, fs.ErrNotExist) {
+			return true
+		}
+	}
+	return false
 }
 
 // modes checks that nobody else can read keys or state.

@@ -146,7 +146,7 @@ func TestRestoreUnderANewOrigin(t *testing.T) {
 	if code, out := auditor(t, "list", "--dir", dir, "--kind", "ADMIN", "--details"); code != 0 || !strings.Contains(out, "decision 9") {
 		t.Errorf("the order is not on record: %d\n%s", code, out)
 	}
-	gateway(0, "", "doctor", "--dir", dir)
+	gateway(0, "", "doctor", "--dir", dir, "--open")
 }
 
 // A witness that has lost its memory counts again when its operator has explained why, on record, and not before.
