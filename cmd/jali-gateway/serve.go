@@ -97,12 +97,19 @@ func serve(ctx context.Context, dir, listen, pg string, out io.Writer, ready tol
 	group.Go(func() error { return g.Verify(ctx) })
 	group.Go(func() error { return g.Witness(ctx) })
 	group.Go(func() error { g.Timestamps(ctx); return nil })
-	group.Go(func() error { return rpc.ServeAdmin(ctx, layout.Socket(), g, nil) })
+	socket := make(chan struct{})
+	group.Go(func() error { return rpc.ServeAdmin(ctx, layout.Socket(), g, func() { close(socket) }) })
 	group.Go(func() error {
 		return rpc.Serve(ctx, rpc.Config{
 			Gateway: g, Console: true, Listen: cfg.Listen, Metrics: cfg.Metrics, Operator: operator,
 			Trust: trust, Connections: cfg.Connections, Rates: rates, Tracer: tracer, Others: others,
 			Ready: func(addr string) {
+				// Who is told that the gateway listens may give it commands at once: without the socket they would take it for stopped.
+				select {
+				case <-socket:
+				case <-ctx.Done():
+					return
+				}
 				endpoint := "https://" + addr
 				if err := os.WriteFile(layout.Endpoint(), []byte(endpoint+"\n"), 0o644); err != nil {
 					operator.Error("endpoint file not written", "err", err)
