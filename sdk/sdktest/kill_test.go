@@ -45,6 +45,10 @@ func TestKillUnderLoad(t *testing.T) {
 	var interrupted, cutStarts int
 	for round := range rounds {
 		l.until(func() {
+			// The first kill waits for an answer: on a busy machine none may have left so soon.
+			for deadline := time.Now().Add(30 * time.Second); round == 0 && l.answered.Load() == 0 && time.Now().Before(deadline); {
+				time.Sleep(time.Millisecond)
+			}
 			time.Sleep(time.Duration(l.rng.IntN(400)) * time.Millisecond)
 			g.Kill()
 		})
