@@ -78,8 +78,8 @@ oracle: setup
 	cd audit/oracle && go test -timeout 15m ./...
 
 # The race detector where goroutines meet; the engine's C++ is left out.
-race: setup
-	go test -race -short -timeout 40m ./audit ./audit/store ./audit/witness ./crypto/noise ./crypto/cohort ./gateway/budget ./gateway/identity ./gateway/protect ./gateway/pgwire/... ./gateway ./policy
+race: build
+	JALI_BIN=$(CURDIR)/build/bin go test -race -short -timeout 40m ./audit ./audit/store ./audit/witness ./crypto/noise ./crypto/cohort ./gateway/budget ./gateway/identity ./gateway/protect ./gateway/pgwire/... ./gateway ./policy
 
 fuzz-smoke: setup
 	@tools/fuzz.sh $(FUZZ_SMOKE)
